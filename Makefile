@@ -1,0 +1,60 @@
+# Two commands do everything: `make figures` and `make test`. `make help` lists the rest.
+# STUDY=name runs studies/name.yaml instead of the default study.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export UV_PROJECT_ENVIRONMENT := .venv
+# Threads that wait must not burn the core that another job needs.
+export OMP_WAIT_POLICY := PASSIVE
+
+STUDY ?= quickstart
+OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile studies/$(STUDY).yaml)
+SNAKEMAKE := snakemake $(OVERLAY)
+
+.PHONY: help figures dry-run repro test lint format schema
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+.venv/installed: pyproject.toml uv.lock
+	@test -x $(BIN)/uv || { python3 -m venv .venv && $(BIN)/pip install --quiet uv==$(UV_VERSION); }
+	$(BIN)/uv sync --frozen --quiet
+	@touch $@
+
+figures: .venv/installed ## every figure, table and the report of STUDY (default: quickstart)
+	@python -m workflow_scripts.unlock
+	@$(SNAKEMAKE)
+	@$(MAKE) --no-print-directory results/$(STUDY)/report.html
+
+results/%/report.html: results/%/metrics.json $(wildcard results/$(STUDY)/figures/*) $(wildcard report/*)
+	@snakemake $(OVERLAY) --report $@ --quiet all
+	@echo "figures: results/$*/figures   tables: results/$*/tables   report: $@"
+
+dry-run: .venv/installed ## what `make figures` would run, and why
+	@$(SNAKEMAKE) --dry-run
+
+repro: .venv/installed ## the default study through DVC: runs what changed, records the versions
+	@python -m workflow_scripts.unlock
+	@dvc repro
+
+test: .venv/installed ## all tests
+	@pytest
+
+lint: .venv/installed ## formatters, linters, types, schema
+	ruff format --check .
+	ruff check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+	mypy
+	python -m tradeoff.params.schema --check
+
+format: .venv/installed ## format all code
+	ruff format .
+	ruff check --fix .
+	snakefmt Snakefile rules
+
+schema: .venv/installed ## schemas/params.schema.json from the registries
+	python -m tradeoff.params.schema

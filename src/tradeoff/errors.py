@@ -1,0 +1,18 @@
+"""The one exception for mistakes a user can mend: a single clear line, never a stack trace."""
+
+
+class UserError(Exception):
+    """A mistake in params, data or environment.
+
+    where: the key or file at fault, as the user knows it (``strategies.lora.rank``).
+    found: what was found there.
+    expected: what would have been right.
+    do: what to do about it, where that is not obvious.
+    """
+
+    def __init__(self, where: str, found: str, expected: str, do: str = "") -> None:
+        line = f"{where}: found {found}; expected {expected}"
+        if do:
+            line += f"; {do}"
+        super().__init__(" ".join(line.split()))
+        self.where = where
