@@ -15,4 +15,4 @@ class UserError(Exception):
         if do:
             line += f"; {do}"
         super().__init__(" ".join(line.split()))
-        self.where = where
+        self.where, self.found, self.expected, self.do = where, found, expected, do

@@ -58,4 +58,6 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError:
         raise UserError(str(path), "no such file", "a JSON file", "rerun the rule that makes it") from None
     except ValueError as error:
-        raise UserError(str(path), f"broken JSON ({error})", "a whole JSON file", "delete it and rerun") from None
+        raise UserError(
+            str(path), f"broken JSON ({error})", "a whole JSON file", "delete it and rerun"
+        ) from None

@@ -1,0 +1,107 @@
+"""Fingerprints of code: what a script does, as a hash that comments, docstrings and layout do not change.
+
+A rule carries its script's fingerprint as a parameter, so that Snakemake reruns it when the script, or
+any module of this project it imports however deep, changes in content, and never when only a date does.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# Where the project's own modules live: package name -> folder of the package.
+PACKAGES = {"tradeoff": ROOT / "src" / "tradeoff", "workflow_scripts": ROOT / "workflow_scripts"}
+# Tables of names to modules. Their own lines do not count, so that registering a strategy reruns nothing;
+# the entry that a job uses counts through the module it names.
+REGISTRIES = {"STRATEGIES", "OBJECTIVES", "ATTACKS", "KINDS", "DATASETS", "FIGURES", "TABLES"}
+
+
+@cache
+def fingerprint(*modules: str) -> str:
+    """Return 16 hexadecimal digits for `modules` (dotted names) and all project modules they import.
+
+    A module that is imported lazily through a registry is no import statement: name it too.
+    Of a package's ``__init__`` the imports count as well. ModuleNotFoundError for a name that is no module.
+    """
+    digest = hashlib.sha256()
+    for module in sorted(closure(modules)):
+        digest.update(module.encode())
+        digest.update(_source_digest(module))
+    return digest.hexdigest()[:16]
+
+
+def closure(modules: tuple[str, ...]) -> set[str]:
+    """Return the names of `modules` and of all project modules they import, however deep."""
+    found: set[str] = set()
+    pending = list(modules)
+    while pending:
+        module = pending.pop()
+        if module in found:
+            continue
+        found.add(module)
+        pending += _imports(module)
+    return found
+
+
+def _path_of(module: str) -> Path | None:
+    """The file of a project module, or None when the name is no module of the project."""
+    package, _, rest = module.partition(".")
+    if package not in PACKAGES:
+        return None
+    base = PACKAGES[package].joinpath(*rest.split(".")) if rest else PACKAGES[package]
+    for path in (base.with_suffix(".py") if rest else None, base / "__init__.py"):
+        if path is not None and path.is_file():
+            return path
+    return None
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    path = _path_of(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no module {module!r} in this project")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    names: set[str] = set()
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(sorted(name for name in names if name != module and _path_of(name) is not None))
+
+
+@cache
+def _source_digest(module: str) -> bytes:
+    tree = ast.parse(ast.unparse(_tree(module)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            _drop_docstring(node)
+    tree.body = [node for node in tree.body if not _is_registry(node)]
+    return hashlib.sha256(ast.dump(tree).encode()).digest()
+
+
+def _is_registry(node: ast.stmt) -> bool:
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
+    return any(isinstance(target, ast.Name) and target.id in REGISTRIES for target in targets)
+
+
+def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    first = node.body[0] if node.body else None
+    if (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    ):
+        node.body = node.body[1:] or [ast.Pass()]

@@ -1,0 +1,216 @@
+"""From params files to checked params: the strict schema, and what a schema cannot say."""
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from tradeoff.errors import UserError
+from tradeoff.files import read_json
+from tradeoff.params.epsilon import parse_epsilon
+from tradeoff.params.yaml_files import merge, read_yaml
+
+SCHEMA_FILE = Path(__file__).parents[3] / "schemas" / "params.schema.json"
+
+Params = dict[str, Any]
+
+
+def load_params(files: Sequence[str | Path], overrides: Params | None = None) -> Params:
+    """Read params.yaml and the overlays after it, and `overrides` last; return them merged and checked.
+
+    UserError names the file and the key of the first mistake. An overlay has to state `study.name`, so
+    that two studies never share a results folder.
+    """
+    contents = {str(file): read_yaml(file) for file in files}
+    params = merge([*contents.values(), overrides or {}])
+    first = next(iter(contents))
+    for file, content in list(contents.items())[1:]:
+        if content and not _value_at(content, ["study", "name"]):
+            raise UserError(
+                f"{file}: study.name",
+                "nothing",
+                "a name of this study's own",
+                "its results go to results/<name>",
+            )
+    try:
+        check_params(params)
+    except UserError as error:
+        path = error.where.split(".")
+        sources = [file for file, content in contents.items() if _value_at(content, path) is not None]
+        raise UserError(
+            f"{(sources or [first])[-1]}: {error.where}", error.found, error.expected, error.do
+        ) from None
+    return params
+
+
+def check_params(params: Params) -> None:
+    """Check merged params against the schema and against themselves; UserError names the key."""
+    errors = list(_validator().iter_errors(params))
+    if errors:
+        raise _as_user_error(min(errors, key=_first_and_deepest))
+    _check_names(params)
+    _check_warmup(params)
+    _check_probe_schedule(params["probe_schedule"])
+    for name, probe in params["probes"].items():
+        _check_epsilons(f"probes.{name}.epsilons", probe.get("epsilons"))
+
+
+@cache
+def _validator() -> Any:
+    return jsonschema.Draft202012Validator(read_json(SCHEMA_FILE))
+
+
+def _first_and_deepest(error: jsonschema.ValidationError) -> tuple[bool, int, str]:
+    """Unknown keys first, since a misspelt key also causes a missing one; then by place."""
+    return (
+        error.validator != "additionalProperties",
+        len(error.absolute_path),
+        str(list(error.absolute_path)),
+    )
+
+
+def _as_user_error(error: jsonschema.ValidationError) -> UserError:
+    path = [str(part) for part in error.absolute_path]
+    schema: Any = error.schema
+    if error.validator == "additionalProperties":
+        known = list(schema.get("properties", {}))
+        unknown = sorted(key for key in error.instance if key not in known and not _matches(key, schema))
+        where = ".".join([*path, unknown[0]])
+        if not known:
+            return UserError(where, f"the name {unknown[0]!r}", "a name of lower-case letters, digits and _")
+        close = difflib.get_close_matches(unknown[0], known, n=1)
+        section = f"section {'.'.join(path)}" if path else "params"
+        return UserError(
+            where,
+            f"the unknown key {unknown[0]!r}",
+            f"one of {', '.join(sorted(known))} in {section}",
+            f"did you mean {close[0]!r}?" if close else "",
+        )
+    where = ".".join(path) or "params"
+    if error.validator == "required":
+        missing = sorted(set(schema["required"]) - set(error.instance))
+        return UserError(".".join([*path, missing[0]]), "nothing", _expected(_property(schema, missing[0])))
+    return UserError(where, _shown(error.instance), _expected(schema))
+
+
+def _matches(key: str, schema: dict[str, Any]) -> bool:
+    return any(re.search(pattern, key) for pattern in schema.get("patternProperties", {}))
+
+
+def _property(schema: dict[str, Any], key: str) -> dict[str, Any]:
+    found: dict[str, Any] = schema.get("properties", {}).get(key, {})
+    return found
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+LIMITS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+}
+TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a word",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "null",
+}
+
+
+def _expected(schema: dict[str, Any]) -> str:
+    """Say in words what a schema asks for."""
+    if "enum" in schema:
+        words = "one of " + ", ".join(map(str, schema["enum"]))
+    else:
+        types = schema.get("type", [])
+        words = " or ".join(TYPES[name] for name in ([types] if isinstance(types, str) else types))
+        bounds = [f"{phrase} {schema[key]}" for key, phrase in LIMITS.items() if key in schema]
+        words = " ".join(filter(None, [words, " and ".join(bounds)]))
+        if "pattern" in schema:
+            words += f" like {schema['pattern']}" if "description" not in schema else ""
+        if schema.get("minItems"):
+            words += f" of at least {schema['minItems']}"
+        if schema.get("uniqueItems"):
+            words += ", none twice"
+    description = schema.get("description", "")
+    if not words:
+        return description or "a valid value"
+    return f"{words} ({description})" if description else words
+
+
+def _value_at(content: Any, path: Iterable[str]) -> Any:
+    for part in path:
+        if isinstance(content, dict) and part in content:
+            content = content[part]
+        elif isinstance(content, list) and part.isdigit() and int(part) < len(content):
+            content = content[int(part)]
+        else:
+            return None
+    return content
+
+
+def _check_names(params: Params) -> None:
+    """The names that `study` chooses exist."""
+    for section in ("backbones", "strategies", "objectives", "probes"):
+        known = params[section]
+        for index, name in enumerate(params["study"][section]):
+            if name in known:
+                continue
+            close = difflib.get_close_matches(name, known, n=1)
+            raise UserError(
+                f"study.{section}.{index}",
+                f"the unknown {section.rstrip('s').replace('strategie', 'strategy')} {name!r}",
+                f"one of {', '.join(sorted(known))}",
+                f"did you mean {close[0]!r}?" if close else f"define it in the section {section}",
+            )
+
+
+def _check_warmup(params: Params) -> None:
+    places = [("pretraining", params["pretraining"]), ("training", params["training"])]
+    places += [
+        (f"strategies.{name}.training", s.get("training", {})) for name, s in params["strategies"].items()
+    ]
+    for where, recipe in places:
+        warmup = recipe.get("warmup", 0)
+        if warmup > 1 and warmup != int(warmup):
+            raise UserError(f"{where}.warmup", str(warmup), "a share up to 1, or a whole number of steps")
+
+
+def _check_probe_schedule(schedule: list[dict[str, int]]) -> None:
+    last = 0
+    for index, entry in enumerate(schedule):
+        if "until" not in entry and index < len(schedule) - 1:
+            raise UserError(
+                f"probe_schedule.{index}.until", "nothing", "a step; only the last entry goes without"
+            )
+        until = entry.get("until", last + 1)
+        if until <= last:
+            raise UserError(
+                f"probe_schedule.{index}.until", str(until), f"more than the entry before it, {last}"
+            )
+        last = until
+
+
+def _check_epsilons(where: str, epsilons: list[Any] | None) -> None:
+    values = [parse_epsilon(epsilon) for epsilon in epsilons or []]
+    for index, (low, high) in enumerate(itertools.pairwise(values)):
+        if high <= low:
+            raise UserError(
+                f"{where}.{index + 1}", str((epsilons or [])[index + 1]), "epsilons in rising order"
+            )
+    if values and values[0] <= 0:
+        raise UserError(
+            f"{where}.0", str((epsilons or [])[0]), "an epsilon above 0", "the clean accuracy comes by itself"
+        )

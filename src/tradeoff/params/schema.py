@@ -1,0 +1,321 @@
+"""The JSON schema of params.yaml, assembled from the sections below and from the registries.
+
+    python -m tradeoff.params.schema [--check]      (also: make schema)
+
+writes schemas/params.schema.json, and for editors overlay.schema.json (the same with nothing required, for
+studies/*.yaml), or says whether the files are today's. Strategies, objectives, attacks and
+probe kinds state their own parameters in their own file; this module only puts them together. What runs
+afterwards reads the file, so that no start of a workflow has to import torch.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tradeoff.files import read_json, write_json
+from tradeoff.params.epsilon import EXPECTED, PATTERN
+
+FOLDER = Path(__file__).parents[3] / "schemas"
+NAME = r"^[a-z][a-z0-9_]*$"
+
+Schema = dict[str, Any]
+
+
+def assemble() -> Schema:
+    """Return the whole schema. Imports every strategy, objective, attack and probe kind."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "robustness-tradeoff: a study",
+        **_object(
+            {
+                "study": STUDY,
+                "data": DATA,
+                "datasets": {"type": "object", "description": "datasets of your own", **_named(DATASET)},
+                "backbones": {"type": "object", "description": "backbones by name", **_named(BACKBONE)},
+                "pretraining": _object(RECIPE | {"seed": _integer(0, "seed of weights and batches")}),
+                "training": _object(RECIPE),
+                "probe_schedule": PROBE_SCHEDULE,
+                "strategies": _partial(_strategies()),
+                "objectives": _partial(_objectives()),
+                "probes": {"type": "object", "description": "probes by name", **_named(_probe())},
+                "tradeoff": TRADEOFF,
+                "compute": COMPUTE,
+            }
+        ),
+    }
+
+
+def _object(properties: Schema, required: Sequence[str] | None = None) -> Schema:
+    """A mapping whose keys are all known, and required unless `required` says which."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(properties) if required is None else list(required),
+        "additionalProperties": False,
+    }
+
+
+def _partial(properties: Schema) -> Schema:
+    return _object(properties, required=())
+
+
+def _named(value: Schema) -> Schema:
+    """A mapping from names of the user's choice to `value`."""
+    return {"patternProperties": {NAME: value}, "additionalProperties": False}
+
+
+def _integer(minimum: int, description: str, *, nullable: bool = False) -> Schema:
+    return {
+        "type": ["integer", "null"] if nullable else "integer",
+        "minimum": minimum,
+        "description": description,
+    }
+
+
+def _number(minimum: float, maximum: float | None, description: str) -> Schema:
+    schema: Schema = {"type": "number", "minimum": minimum, "description": description}
+    return schema if maximum is None else schema | {"maximum": maximum}
+
+
+def _names(description: str, pattern: str = NAME) -> Schema:
+    return {
+        "type": "array",
+        "items": {"type": "string", "pattern": pattern},
+        "minItems": 1,
+        "uniqueItems": True,
+        "description": description,
+    }
+
+
+def _choice(description: str, *values: str) -> Schema:
+    return {"enum": list(values), "description": description}
+
+
+EPSILON: Schema = {
+    "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": PATTERN}],
+    "description": EXPECTED,
+}
+
+STUDY = _object(
+    {
+        "name": {"type": "string", "pattern": NAME, "description": "results lie under results/<name>"},
+        "title": {"type": "string", "minLength": 1, "description": "one line for figures and the report"},
+        "datasets": _names("datasets, or dataset.domain", r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"),
+        "backbones": _names("names of the section backbones"),
+        "strategies": _names("names of the section strategies"),
+        "objectives": _names("names of the section objectives"),
+        "seeds": {
+            "type": "array",
+            "items": _integer(0, "a seed") | {"maximum": 2**31 - 1},
+            "minItems": 1,
+            "uniqueItems": True,
+            "description": "one run for each",
+        },
+        "probes": _names("names of the section probes"),
+    }
+)
+
+DATA = _object(
+    {
+        "mirror": {"type": ["string", "null"], "description": "a folder with datasets/ and weights/"},
+        "validation_share": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 0.5,
+            "description": "share of the training images held out",
+        },
+        "split_seed": _integer(0, "seed of the validation split and of limits"),
+        "limit": _object(
+            {
+                split: _integer(1, f"at most so many {split} images, balanced over classes", nullable=True)
+                for split in ("train", "validation", "test")
+            }
+        ),
+    }
+)
+
+_SPLIT_FILES = _object({"train": {"type": "string"}, "test": {"type": "string"}})
+DATASET = _partial(
+    {
+        "folder": {"type": "string", "description": "root of train/<class>/* and test/<class>/*"},
+        "parquet": _SPLIT_FILES | {"description": "Parquet files with an image and a label column"},
+        "image": {"type": "string", "description": "name of the image column"},
+        "label": {"type": "string", "description": "name of the label column"},
+        "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$", "description": "commit on the hub"},
+        "sha256": _partial({"train": {"type": "string"}, "test": {"type": "string"}})
+        | {"description": "checksums of the fetched files"},
+        "title": {"type": "string"},
+        "licence": {"type": "string"},
+        "citation": {"type": "string"},
+    }
+)
+
+_CHANNELS = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
+BACKBONE = _object(
+    {
+        "model": {"type": "string", "pattern": r"^[a-zA-Z0-9_.]+$", "description": "a timm model"},
+        "arguments": {"type": "object", "description": "keyword arguments of timm.create_model"},
+        "image_size": _integer(8, "pixels, height = width"),
+        "resize": _choice("how images become square", "squash", "crop"),
+        "mean": _CHANNELS | {"description": "normalisation, subtracted"},
+        "std": _CHANNELS
+        | {"items": {"type": "number", "exclusiveMinimum": 0}, "description": "normalisation, divided by"},
+        "weights": {
+            "oneOf": [
+                _object({"pretrain": {"type": "string", "pattern": NAME}}),
+                _partial({"file": {"type": "string"}, "sha256": {"type": "string"}}) | {"required": ["file"]},
+                _partial(
+                    {
+                        "hub": {"type": "string", "pattern": r"^[\w.-]+/[\w.-]+$"},
+                        "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$"},
+                        "filename": {"type": "string"},
+                        "sha256": {"type": "string"},
+                    }
+                )
+                | {"required": ["hub", "revision"]},
+            ],
+            "description": "{pretrain: dataset}, {file: name} or {hub: repository, revision: commit}",
+        },
+    }
+)
+
+RECIPE: Schema = {
+    "epochs": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 100_000,
+        "description": "passes over the training images; a fraction is allowed",
+    },
+    "batch_size": _integer(1, "images in a step"),
+    "learning_rate": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 10,
+        "description": "the highest, after the warm-up",
+    },
+    "weight_decay": _number(0, 10, "AdamW's; never on norms, biases and scales"),
+    "schedule": _choice("of the learning rate after the warm-up", "linear", "cosine", "constant"),
+    "warmup": _number(0, None, "a share of all steps, or a number of steps when above 1"),
+    "clip_norm": {
+        "type": ["number", "null"],
+        "exclusiveMinimum": 0,
+        "description": "of the gradient; null: none",
+    },
+    "label_smoothing": _number(0, 0.9, "of the cross-entropy"),
+    "precision": _choice("of forward and backward passes", "fp32", "bf16"),
+}
+
+PROBE_SCHEDULE = {
+    "type": "array",
+    "minItems": 1,
+    "items": _partial(
+        {
+            "until": _integer(1, "the last step this rule covers"),
+            "every": _integer(1, "steps between snapshots"),
+        }
+    )
+    | {"required": ["every"]},
+    "description": "snapshots: every so many steps until a step; the last entry needs no `until`",
+}
+
+TRADEOFF = _object(
+    {
+        "bootstrap": _integer(0, "replicates over test samples; 0: no intervals"),
+        "bootstrap_seed": _integer(0, "seed of the bootstrap"),
+        "confidence": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "exclusiveMaximum": 1,
+            "description": "of all intervals",
+        },
+    }
+)
+
+COMPUTE = _object(
+    {
+        "device": {
+            "type": "string",
+            "pattern": r"^(auto|cpu|cuda(:\d+)?)$",
+            "description": "auto, cpu or cuda",
+        },
+        "threads": _integer(1, "of every torch job"),
+        "probe_batch": _integer(1, "images in a batch of a probe"),
+        "precision": _choice("of probes", "fp32", "bf16"),
+        "channels_last": {"type": "boolean", "description": "memory layout for convolutions"},
+    }
+)
+
+
+def _strategies() -> Schema:
+    """One section for each strategy: its own parameters, a sweep over them, and its changes of the recipe."""
+    from tradeoff import strategies
+
+    return {name: strategy_section(strategies.schema(name)) for name in strategies.STRATEGIES}
+
+
+def strategy_section(parameters: Schema) -> Schema:
+    """The section of a strategy whose own parameters have the schema `parameters`."""
+    own = parameters["properties"]
+    sweep = {
+        key: {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}
+        for key, value in own.items()
+    }
+    extra = {
+        "training": _partial(RECIPE) | {"description": "what differs from the section training"},
+        "sweep": _partial(sweep) | {"description": "lists of values; every combination is a variant"},
+    }
+    return _partial(own | extra) | {"description": parameters.get("description", "")}
+
+
+def _objectives() -> Schema:
+    from tradeoff import objectives
+
+    return {name: objectives.schema(name) for name in objectives.OBJECTIVES}
+
+
+def _probe() -> Schema:
+    """Any kind of probe: `kind` says which schema holds."""
+    from tradeoff import probes
+
+    kinds = {kind: probes.schema(kind) for kind in probes.KINDS}
+    return {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {"kind": _choice("what the probe measures", *kinds)},
+        "allOf": [
+            {"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": schema}
+            for kind, schema in kinds.items()
+        ],
+    }
+
+
+def overlay(schema: Any) -> Any:
+    """Return a schema in which nothing is required, for files that state only what differs."""
+    if isinstance(schema, list):
+        return [overlay(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value if key == "if" else overlay(value)
+        for key, value in schema.items()
+        if key != "required" or not isinstance(value, list)
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Write schemas/*.schema.json.")
+    parser.add_argument("--check", action="store_true", help="only say whether the files are today's")
+    arguments = parser.parse_args(argv)
+    schema = assemble()
+    for name, content in (("params", schema), ("overlay", overlay(schema))):
+        file = FOLDER / f"{name}.schema.json"
+        if not arguments.check:
+            write_json(file, content)
+        elif not file.exists() or read_json(file) != content:
+            sys.exit(f"{file.name} is out of date: run `make schema`")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Reading params files: YAML as people mean it, merged in order, every mistake named with its file and line."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from tradeoff.errors import UserError
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read one params file into a mapping.
+
+    `1e-3` is a number and `no` is a word, as in YAML 1.2. A missing file, broken YAML, a key given
+    twice, or something other than a mapping is a UserError that names file and line.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(str(path), "no such file", "a params file", "check the path") from None
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise UserError(str(path), str(error), "a YAML file in UTF-8") from None
+    try:
+        value = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise UserError(f"{path}{line}", problem, "valid YAML") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(str(path), f"a value that cannot be read ({error})", "valid YAML") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(str(path), f"a {type(value).__name__}", "sections such as `study:`")
+    return value
+
+
+def merge(files: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the files laid over each other: mappings merge key by key, everything else is replaced."""
+    merged: dict[str, Any] = {}
+    for overlay in files:
+        merged = _lay_over(merged, overlay)
+    return merged
+
+
+def _lay_over(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in overlay.items():
+        old = result.get(key)
+        result[key] = _lay_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the scalars of YAML 1.2's core schema, without aliases or repeated keys."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        # Aliases let a few bytes grow into gigabytes; no params file needs one.
+        if self.check_event(yaml.events.AliasEvent):
+            event = self.peek_event()
+            raise yaml.MarkedYAMLError(problem="an alias (*name)", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key that is no word", problem_mark=key_node.start_mark)
+            if key_node.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key_node.value!r} twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key_node.value)
+        # Keys are names: `1:` or `null:` means the word, not the number.
+        return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
+
+    def construct_yaml_map(self, node: Any) -> Any:
+        return self.construct_mapping(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_yaml_map)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""]
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"),
+    list("-+.0123456789"),
+)

@@ -1,0 +1,49 @@
+"""When snapshots are taken, and how the learning rate moves. Pure functions of the step."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def probe_steps(schedule: Sequence[Mapping[str, int]], total: int) -> list[int]:
+    """Return the steps at which snapshots are taken, rising, 0 and `total` among them.
+
+    schedule: entries {until, every}; each covers the steps above the entry before it, up to `until`
+    (the last entry may go without, and then reaches to the end). Within an entry, multiples of `every`
+    counted from the entry's start.
+    """
+    steps = {0, total}
+    start = 0
+    for entry in schedule:
+        until = min(entry.get("until", total), total)
+        steps.update(range(start + entry["every"], until + 1, entry["every"]))
+        start = until
+    return sorted(steps)
+
+
+def learning_rate(step: int, total: int, peak: float, schedule: str, warmup: float) -> float:
+    """Return the learning rate of update number `step` (0-based) of `total`.
+
+    Linear warm-up from peak/(n+1) over n = `warmup` steps (a share of `total` when at most 1), then constant,
+    linear decay to 0, or half a cosine to 0 (Loshchilov and Hutter 2017, without restarts).
+    """
+    warmup_steps = round(warmup * total) if warmup <= 1 else int(warmup)
+    if step < warmup_steps:
+        return peak * (step + 1) / (warmup_steps + 1)
+    progress = (step - warmup_steps) / max(1, total - warmup_steps)
+    if schedule == "constant":
+        return peak
+    if schedule == "linear":
+        return peak * (1 - progress)
+    if schedule == "cosine":
+        return peak * 0.5 * (1 + math.cos(math.pi * progress))
+    raise ValueError(f"unknown schedule {schedule!r}")
+
+
+def total_steps(epochs: float, images: int, batch_size: int) -> int:
+    """Return the number of updates in `epochs` passes; the last, smaller batch of a pass counts."""
+    return max(1, round(epochs * math.ceil(images / batch_size)))
+
+
+def next_after(steps: Iterable[int], step: int) -> int | None:
+    """Return the first of the rising `steps` that lies after `step`, or None."""
+    return next((candidate for candidate in steps if candidate > step), None)

@@ -1,0 +1,282 @@
+"""A study, resolved: every run with all of its settings, and every probe of it.
+
+Everything the workflow decides comes from here, so it is pure and fast: no torch, no files but params.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tradeoff import families, strategies
+from tradeoff.data import registry
+from tradeoff.errors import UserError
+from tradeoff.files import digest_of
+from tradeoff.params.epsilon import parse_epsilon
+from tradeoff.params.load import Params
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fine-tuning: what it is called, where it belongs, and its resolved settings.
+
+    name: dataset/backbone/strategy/objective/seed<k>, also its folder below results/<study>/runs.
+    strategy: the variant's name (`lora-rank4`); family: the strategy it is a variant of (`lora`);
+    variant: what sets it apart (`rank 4`), empty without a sweep.
+    spec: everything that decides the result, and nothing that does not; digest: its sha256.
+    """
+
+    name: str
+    dataset: str
+    backbone: str
+    strategy: str
+    family: str
+    variant: str
+    objective: str
+    seed: int
+    spec: dict[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of(self.spec)
+
+
+class Study:
+    """The runs and probes that params ask for.
+
+    params: checked params (`tradeoff.params.load_params`).
+    mirror: a folder with datasets and weights; with it, nothing is fetched from elsewhere.
+    UserError when a dataset is unknown or a strategy does not apply to a backbone.
+    """
+
+    def __init__(self, params: Params, mirror: Path | None = None) -> None:
+        self.params = params
+        self.mirror = mirror
+        self.name: str = params["study"]["name"]
+        self._check()
+
+    @property
+    def root(self) -> str:
+        """The folder of the study's results."""
+        return f"results/{self.name}"
+
+    # --- runs
+
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """Every run by name, in the order of params."""
+        chosen = self.params["study"]
+        runs = (
+            self._run(dataset, backbone, variant, objective, seed)
+            for dataset in chosen["datasets"]
+            for backbone in chosen["backbones"]
+            for strategy in chosen["strategies"]
+            for variant in variants(strategy, self.params["strategies"][strategy])
+            for objective in chosen["objectives"]
+            for seed in chosen["seeds"]
+        )
+        return {run.name: run for run in runs}
+
+    def _run(self, dataset: str, backbone: str, variant: "Variant", objective: str, seed: int) -> Run:
+        params = self.params
+        spec = {
+            "dataset": dataset,
+            "backbone": backbone,
+            "strategy": variant.name,
+            "objective": objective,
+            "seed": seed,
+            "data": {key: params["data"][key] for key in ("validation_share", "split_seed", "limit")},
+            "backbone_spec": params["backbones"][backbone],
+            "strategy_spec": {"name": variant.family, "params": variant.params},
+            "objective_spec": {"name": objective, "params": params["objectives"][objective]},
+            "training": params["training"] | variant.training,
+            "probe_schedule": params["probe_schedule"],
+            "compute": {key: params["compute"][key] for key in ("threads", "device")},
+        }
+        name = f"{dataset}/{backbone}/{variant.name}/{objective}/seed{seed}"
+        return Run(
+            name, dataset, backbone, variant.name, variant.family, variant.label, objective, seed, spec
+        )
+
+    # --- probes
+
+    def probes_of(self, run: Run) -> list[str]:
+        """Names of the probes that apply to a run: a shift needs somewhere to shift to."""
+        return [
+            name
+            for name in self.params["study"]["probes"]
+            if self.params["probes"][name]["kind"] != "shift" or self.test_sets(run.dataset, name)
+        ]
+
+    def probe_spec(self, name: str) -> dict[str, Any]:
+        """The settings of a probe with its epsilons as numbers, and those of `compute` it depends on."""
+        spec = dict(self.params["probes"][name])
+        if "epsilons" in spec:
+            spec["epsilons"] = [parse_epsilon(epsilon) for epsilon in spec["epsilons"]]
+        compute = self.params["compute"]
+        spec["name"] = name
+        spec["compute"] = {
+            "device": compute["device"],
+            "threads": compute["threads"],
+            "batch_size": compute["probe_batch"],
+            "precision": compute["precision"],
+            "channels_last": compute["channels_last"],
+        }
+        return spec
+
+    def probe_digest(self, run: Run, name: str) -> str:
+        """The sha256 of a probe's settings together with its run's."""
+        spec = self.probe_spec(name) | {"test_sets": self.test_sets(run.dataset, name)}
+        return digest_of({"probe": spec, "run": run.digest})
+
+    def test_sets(self, dataset: str, probe: str) -> list[str]:
+        """Dataset references that a probe tests a run on `dataset` on.
+
+        An attack or clean probe tests on the run's own dataset. A shift probe tests on it too (the
+        in-distribution reference), and then on its other domains and on the datasets listed in params;
+        an empty list means that there is nowhere to shift to.
+        """
+        spec = self.params["probes"][probe]
+        if spec["kind"] != "shift":
+            return [dataset]
+        name, domain = registry.split_reference(dataset)
+        others = [f"{name}.{other}" for other in self.domains(name) if domain and other != domain]
+        others += spec.get("test_sets", {}).get(dataset, [])
+        return [dataset, *others] if others else []
+
+    # --- data and backbones
+
+    def domains(self, dataset: str) -> tuple[str, ...]:
+        """The domains of a dataset, empty for most."""
+        return registry.domains(dataset, self.definition(dataset))
+
+    def definition(self, dataset: str) -> dict[str, Any]:
+        """What params say about a dataset; usually nothing."""
+        definition: dict[str, Any] = self.params["datasets"].get(dataset, {})
+        return definition
+
+    def packed(self, dataset: str, backbone: str) -> str:
+        """The folder of a dataset (or reference) as a backbone sees it."""
+        spec = self.params["backbones"][backbone]
+        name, _ = registry.split_reference(dataset)
+        return f"data/packed/{name}@{spec['image_size']}-{spec['resize']}"
+
+    def pretrained(self) -> dict[str, str]:
+        """Backbones to pre-train here, each with its upstream dataset."""
+        weights = {
+            name: self.params["backbones"][name]["weights"] for name in self.params["study"]["backbones"]
+        }
+        return {name: spec["pretrain"] for name, spec in weights.items() if "pretrain" in spec}
+
+    def pretraining_spec(self, backbone: str) -> dict[str, Any]:
+        """The resolved settings of a pre-training."""
+        recipe = dict(self.params["pretraining"])
+        seed = recipe.pop("seed")
+        settings = {key: self.params["data"][key] for key in ("validation_share", "split_seed")}
+        return {
+            "backbone_spec": self.params["backbones"][backbone],
+            "dataset": self.pretrained()[backbone],
+            "training": recipe,
+            "seed": seed,
+            # ASSUME: limits are for the downstream data; upstream all images are used.
+            "data": settings | {"limit": {"train": None, "validation": None, "test": None}},
+            "compute": {key: self.params["compute"][key] for key in ("threads", "device")},
+        }
+
+    def datasets(self) -> list[str]:
+        """Names of all datasets that the study needs, upstream and shifted ones included."""
+        references = [
+            *self.params["study"]["datasets"],
+            *self.pretrained().values(),
+            *itertools.chain.from_iterable(
+                self.test_sets(dataset, probe)
+                for dataset in self.params["study"]["datasets"]
+                for probe in self.params["study"]["probes"]
+            ),
+        ]
+        return sorted({registry.split_reference(reference)[0] for reference in references})
+
+    def source_kind(self, dataset: str) -> str:
+        """Where a dataset comes from: generated, mirror, hub, folder or parquet."""
+        return registry.source_kind(dataset, self.definition(dataset), self.mirror)
+
+    # --- what the schema cannot check
+
+    def _check(self) -> None:
+        for reference in self.params["study"]["datasets"]:
+            name, domain = registry.split_reference(reference)
+            registry.check(name, self.params["datasets"], domain)
+        for name in self.datasets():
+            registry.check(name, self.params["datasets"], None)
+        if self.mirror:
+            registry.check_mirror(self.datasets(), self.params["datasets"], self.mirror)
+        for backbone in self.params["study"]["backbones"]:
+            model = self.params["backbones"][backbone]["model"]
+            families.family_of(model)
+            for strategy in self.params["study"]["strategies"]:
+                try:
+                    strategies.check_applies(strategy, model, self.params["strategies"][strategy])
+                except UserError as error:
+                    raise UserError(
+                        f"study.strategies: {strategy} on backbone {backbone}",
+                        error.found,
+                        error.expected,
+                        error.do,
+                    ) from None
+
+    def summary(self) -> dict[str, Any]:
+        """The study as data, for results/<study>/study.json: params, runs and the digests they must have."""
+        return {
+            "study": {"name": self.name, "title": self.params["study"]["title"]},
+            "params": self.params,
+            "runs": [
+                {
+                    "run": run.name,
+                    "dataset": run.dataset,
+                    "backbone": run.backbone,
+                    "strategy": run.strategy,
+                    "family": run.family,
+                    "variant": run.variant,
+                    "objective": run.objective,
+                    "seed": run.seed,
+                    "digest": run.digest,
+                    "probes": {name: self.probe_digest(run, name) for name in self.probes_of(run)},
+                }
+                for run in self.runs.values()
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One point of a strategy's sweep: its name in paths, its label in figures, its parameters."""
+
+    family: str
+    name: str
+    label: str
+    params: dict[str, Any]
+    training: dict[str, Any]
+
+
+def variants(family: str, section: dict[str, Any]) -> Iterator[Variant]:
+    """Yield a strategy's variants: one for every combination of the lists in its `sweep`.
+
+    Without a sweep there is one, named as the strategy.
+    """
+    sweep = section.get("sweep", {})
+    own = {key: value for key, value in section.items() if key not in ("sweep", "training")}
+    for values in itertools.product(*sweep.values()):
+        point = dict(zip(sweep, values, strict=True))
+        name = "-".join([family, *(f"{key}{_in_path(value)}" for key, value in point.items())])
+        label = ", ".join(f"{key.replace('_', ' ')} {_in_words(value)}" for key, value in point.items())
+        yield Variant(family, name, label, own | point, section.get("training", {}))
+
+
+def _in_path(value: Any) -> str:
+    return "_".join(map(str, value)) if isinstance(value, list) else str(value).replace("/", "_")
+
+
+def _in_words(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)

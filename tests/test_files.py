@@ -1,0 +1,48 @@
+"""Files are whole or absent."""
+
+import hashlib
+
+import pytest
+
+from tradeoff.errors import UserError
+from tradeoff.files import digest_of, read_json, sha256_of, whole_file, write_json
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_write_that_ends_well_replaces_the_file_and_makes_its_folder(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with whole_file(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert [file.name for file in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_sha256_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 1000)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
+
+
+def test_equal_values_have_equal_digests_whatever_their_order():
+    assert digest_of({"a": 1, "b": [1.5, None]}) == digest_of({"b": [1.5, None], "a": 1})
+    assert digest_of({"a": 1}) != digest_of({"a": 1.5})
+
+
+def test_json_cut_short_is_named(tmp_path):
+    write_json(tmp_path / "a.json", {"x": list(range(100))})
+    assert read_json(tmp_path / "a.json")["x"][99] == 99
+    text = (tmp_path / "a.json").read_text()
+    (tmp_path / "a.json").write_text(text[: len(text) // 2])
+    with pytest.raises(UserError, match=r"a\.json: found broken JSON"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(UserError, match="no such file"):
+        read_json(tmp_path / "b.json")

@@ -1,0 +1,92 @@
+"""A study resolves into exactly the runs and probes that its params ask for."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from tradeoff.errors import UserError
+from tradeoff.params import load_params
+from tradeoff.params.yaml_files import merge
+from tradeoff.study import Study, variants
+
+DEFAULT = Path(__file__).parents[1] / "params.yaml"
+
+
+def study(overlay=None):
+    return Study(merge([load_params([DEFAULT]), overlay or {}]))
+
+
+def test_runs_are_the_product_of_what_the_study_lists():
+    chosen = {"strategies": ["full", "lora"], "seeds": [0, 1, 2], "datasets": ["digits", "typeset_digits"]}
+    runs = study({"study": chosen}).runs
+    expected = itertools.product(["digits", "typeset_digits"], ["full", "lora"], [0, 1, 2])
+    assert set(runs) == {f"{d}/glyph_vit/{s}/standard/seed{k}" for d, s, k in expected}
+
+
+def test_a_strategys_own_training_settings_override_the_shared_ones():
+    runs = study().runs
+    full = runs["digits/glyph_vit/full/standard/seed0"].spec["training"]
+    lora = runs["digits/glyph_vit/lora/standard/seed0"].spec["training"]
+    assert full["learning_rate"] != lora["learning_rate"]
+    assert full["epochs"] == lora["epochs"]
+
+
+def test_a_sweep_expands_into_one_named_variant_for_each_combination():
+    section = {"rank": 8, "alpha": 8, "sweep": {"rank": [1, 4], "targets": [["q"], ["q", "v"]]}}
+    found = list(variants("lora", section))
+    assert [v.name for v in found] == [
+        "lora-rank1-targetsq", "lora-rank1-targetsq_v", "lora-rank4-targetsq", "lora-rank4-targetsq_v",
+    ]  # fmt: skip
+    assert [v.params["rank"] for v in found] == [1, 1, 4, 4]
+    assert all(v.params["alpha"] == 8 and v.family == "lora" and "sweep" not in v.params for v in found)
+    assert found[3].label == "rank 4, targets q+v"
+
+
+def test_changing_one_strategy_changes_the_digests_of_its_runs_and_probes_alone():
+    before, after = study().summary()["runs"], study({"strategies": {"lora": {"rank": 2}}}).summary()["runs"]
+    for old, new in zip(before, after, strict=True):
+        changed = old["strategy"] == "lora"
+        assert (old["digest"] != new["digest"]) == changed
+        assert all((old["probes"][name] != new["probes"][name]) == changed for name in old["probes"])
+
+
+def test_a_changed_threat_changes_its_probes_and_no_run():
+    before, after = study().summary()["runs"], study({"probes": {"pgd": {"steps": 3}}}).summary()["runs"]
+    for old, new in zip(before, after, strict=True):
+        assert old["digest"] == new["digest"]
+        assert old["probes"]["pgd"] != new["probes"]["pgd"]
+        assert old["probes"]["shift"] == new["probes"]["shift"]
+
+
+def test_a_domain_is_tested_on_itself_first_and_then_on_every_other():
+    pacs = study({"study": {"datasets": ["pacs.photo"]}})
+    expected = ["pacs.photo", "pacs.art_painting", "pacs.cartoon", "pacs.sketch"]
+    assert pacs.test_sets("pacs.photo", "shift") == expected
+    assert "pacs" in pacs.datasets()
+    assert pacs.test_sets("pacs.photo", "pgd") == ["pacs.photo"]
+
+
+def test_a_dataset_with_nowhere_to_shift_to_has_no_shift_probe():
+    other = study({"study": {"datasets": ["cifar10"]}})
+    assert {tuple(other.probes_of(run)) for run in other.runs.values()} == {("pgd",)}
+
+
+def test_data_of_a_study_includes_upstream_and_shifted_sets():
+    assert study().datasets() == ["digits", "glyphs", "typeset_digits"]
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        ({"study": {"datasets": ["digitz"]}}, ["digitz", "digits"]),
+        ({"study": {"datasets": ["pacs.photos"]}}, ["photos", "sketch"]),
+        ({"backbones": {"glyph_vit": {"model": "gru_base"}}}, ["gru_base"]),
+        ({"backbones": {"glyph_vit": {"model": "resnet50"}}}, ["adapter on backbone glyph_vit", "bitfit"]),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_does(overlay, words):
+    with pytest.raises(UserError) as caught:
+        study(overlay)
+    for word in words:
+        assert word in str(caught.value)
