@@ -16,3 +16,6 @@ class UserError(Exception):
             line += f"; {do}"
         super().__init__(" ".join(line.split()))
         self.where, self.found, self.expected, self.do = where, found, expected, do
+
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str, str, str]]:
+        return UserError, (self.where, self.found, self.expected, self.do)

@@ -139,13 +139,13 @@ DATA = _object(
 _SPLIT_FILES = _object({"train": {"type": "string"}, "test": {"type": "string"}})
 DATASET = _partial(
     {
-        "folder": {"type": "string", "description": "root of train/<class>/* and test/<class>/*"},
+        "folder": {"type": "string", "description": "root of {train,test}/<class>/*, or of <domain>/{train,test}/<class>/*"},
         "parquet": _SPLIT_FILES | {"description": "Parquet files with an image and a label column"},
         "image": {"type": "string", "description": "name of the image column"},
         "label": {"type": "string", "description": "name of the label column"},
         "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$", "description": "commit on the hub"},
         "sha256": _partial({"train": {"type": "string"}, "test": {"type": "string"}})
-        | {"description": "checksums of the fetched files"},
+        | {"description": "checksums of a split's source files, joined"},
         "title": {"type": "string"},
         "licence": {"type": "string"},
         "citation": {"type": "string"},
@@ -222,6 +222,8 @@ PROBE_SCHEDULE = {
 
 TRADEOFF = _object(
     {
+        "headline": _object({"probe": {"type": "string", "pattern": NAME}, "epsilon": EPSILON})
+        | {"type": ["object", "null"], "description": "the threat that figures of one threat show; null: mid epsilon"},
         "bootstrap": _integer(0, "replicates over test samples; 0: no intervals"),
         "bootstrap_seed": _integer(0, "seed of the bootstrap"),
         "confidence": {

@@ -1,0 +1,43 @@
+# The whole pipeline, as a table of contents:
+#   data -> backbone -> runs (snapshots) -> probes -> frontiers -> figures and tables.
+#
+#   snakemake                                     the default study, params.yaml
+#   snakemake --configfile studies/NAME.yaml      another study, an overlay on params.yaml
+#   snakemake -n                                  what would run, and why
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+container: "docker://python:3.11-slim"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/backbones.smk"
+include: "rules/runs.smk"
+include: "rules/probes.smk"
+include: "rules/tradeoff.smk"
+include: "rules/artifacts.smk"
+
+
+report: "report/study.rst"
+
+
+localrules:
+    all,
+    data,
+    runs,
+    probes,
+    figures,
+    tables,
+    study,
+
+
+rule all:
+    """Every artifact of the study."""
+    default_target: True
+    input:
+        rules.figures.input,
+        rules.tables.input,
+        f"{STUDY.root}/metrics.json",

@@ -1,0 +1,57 @@
+"""Upstream weights: pre-trained here, or fetched."""
+
+PRETRAINED = STUDY.pretrained()
+
+
+def names_only(names):
+    """A wildcard constraint that admits these names and nothing else."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
+rule pretrain_backbone:
+    input:
+        data=lambda wildcards: packed_files(
+            STUDY.packed(PRETRAINED[wildcards.backbone], wildcards.backbone)
+        ),
+    output:
+        weights=f"{STUDY.root}/backbones/{{backbone}}/weights.safetensors",
+        about=f"{STUDY.root}/backbones/{{backbone}}/backbone.json",
+    log:
+        f"logs/{STUDY.name}/pretrain_backbone/{{backbone}}.log",
+    """Train a backbone from scratch on its upstream dataset, and report its accuracy there."""
+    wildcard_constraints:
+        backbone=names_only(PRETRAINED),
+    threads: THREADS
+    resources:
+        gpu=GPUS,
+    params:
+        spec=lambda wildcards: canonical_json(
+            STUDY.pretraining_spec(wildcards.backbone)
+        ),
+        folder=subpath(output.weights, parent=True),
+        data=subpath(input.data, parent=True),
+        code=fingerprint(
+            "pretrain_backbone",
+            "tradeoff.strategies.full",
+            "tradeoff.objectives.standard",
+        ),
+    shell:
+        "python -m workflow_scripts.pretrain_backbone --spec {params.spec:q} --data {params.data:q}"
+        " --output {params.folder:q} &> {log:q}"
+
+
+rule fetch_backbone:
+    output:
+        weights=f"{STUDY.root}/backbones/{{backbone}}/weights.safetensors",
+        about=f"{STUDY.root}/backbones/{{backbone}}/backbone.json",
+    log:
+        f"logs/{STUDY.name}/fetch_backbone/{{backbone}}.log",
+    """Fetch pretrained weights from the mirror, a file or the hub."""
+    wildcard_constraints:
+        backbone=names_only(set(config["study"]["backbones"]) - set(PRETRAINED)),
+    params:
+        spec=lambda wildcards: canonical_json(config["backbones"][wildcards.backbone]),
+        folder=subpath(output.weights, parent=True),
+        code=fingerprint("fetch_backbone"),
+    shell:
+        "python -m workflow_scripts.fetch_backbone --spec {params.spec:q} --output {params.folder:q} &> {log:q}"

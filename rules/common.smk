@@ -1,0 +1,57 @@
+"""Names and look-ups that the rules share. Whatever needs thought is in the tested library."""
+
+import os
+
+from tradeoff.data.registry import mirror_folder
+from tradeoff.errors import UserError
+from tradeoff.files import canonical_json, digest_of, write_json
+from tradeoff.fingerprint import fingerprint as fingerprint_of
+from tradeoff.params import load_params
+from tradeoff.study import Study
+
+
+def load_study():
+    """The study of params.yaml with the overlays given by --configfile and --config."""
+    settings = workflow.config_settings
+    params = load_params(
+        ["params.yaml", *settings.configfiles], overrides=settings.config
+    )
+    return Study(params, mirror_folder(params["data"]["mirror"]))
+
+
+try:
+    STUDY = load_study()
+except UserError as error:
+    raise SystemExit(f"error: {error}")
+
+# `lookup(..., within=config)` sees the same params; jobs find the mirror where the workflow did.
+config = STUDY.params
+if STUDY.mirror:
+    os.environ["TRADEOFF_MIRROR"] = str(STUDY.mirror)
+
+
+wildcard_constraints:
+    dataset=r"[a-z][a-z0-9_]*",
+    backbone=r"[a-z][a-z0-9_]*",
+    format=r"\d+-(squash|crop)",
+    run=r"[^/]+/[^/]+/[^/]+/[^/]+/seed\d+",
+    probe=r"[a-z][a-z0-9_]*",
+
+
+def fingerprint(script, *modules):
+    """Of a script in workflow_scripts, and of modules it loads by a name from a registry."""
+    return fingerprint_of(f"workflow_scripts.{script}", *modules)
+
+
+def packed_files(folder):
+    """What stands for a packed dataset: its manifest, which names the checksums of the rest."""
+    return f"{folder}/manifest.json"
+
+
+def run_of(wildcards):
+    return STUDY.runs[wildcards.run]
+
+
+# ASSUME: a job uses as many threads as params say, whatever --cores is, since results depend on it.
+THREADS = config["compute"]["threads"]
+GPUS = 0 if config["compute"]["device"] == "cpu" else 1

@@ -1,0 +1,58 @@
+"""From sources to packed arrays: fetched once, decoded once."""
+
+from tradeoff.data import registry
+
+
+rule data:
+    """Every dataset the study needs, packed."""
+    input:
+        sorted(
+            {
+                packed_files(STUDY.packed(dataset, backbone))
+                for backbone in config["study"]["backbones"]
+                for dataset in STUDY.datasets()
+            }
+        ),
+
+
+rule fetch_dataset:
+    """Fetch a dataset from the mirror, the hub, a folder or its generator, into one form."""
+    output:
+        train="data/raw/{dataset}/train.parquet",
+        test="data/raw/{dataset}/test.parquet",
+        source="data/raw/{dataset}/source.json",
+    log:
+        "logs/fetch_dataset/{dataset}.log",
+    params:
+        definition=lambda wildcards: canonical_json(STUDY.definition(wildcards.dataset)),
+        kind=lambda wildcards: STUDY.source_kind(wildcards.dataset),
+        folder=subpath(output.source, parent=True),
+        code=lambda wildcards: fingerprint(
+            "fetch_dataset", *registry.modules(wildcards.dataset)
+        ),
+    shell:
+        "python -m workflow_scripts.fetch_dataset --dataset {wildcards.dataset}"
+        " --definition {params.definition:q} --kind {params.kind} --output {params.folder:q} &> {log:q}"
+
+
+rule pack_dataset:
+    """Decode and resize every image once, into one memory-mapped array."""
+    input:
+        train=rules.fetch_dataset.output.train,
+        test=rules.fetch_dataset.output.test,
+        source=rules.fetch_dataset.output.source,
+    output:
+        images="data/packed/{dataset}@{format}/images.npy",
+        index="data/packed/{dataset}@{format}/index.parquet",
+        manifest="data/packed/{dataset}@{format}/manifest.json",
+    log:
+        "logs/pack_dataset/{dataset}@{format}.log",
+    params:
+        raw=subpath(input.source, parent=True),
+        folder=subpath(output.manifest, parent=True),
+        size=lambda wildcards: wildcards.format.split("-")[0],
+        resize=lambda wildcards: wildcards.format.split("-")[1],
+        code=fingerprint("pack_dataset"),
+    shell:
+        "python -m workflow_scripts.pack_dataset --raw {params.raw:q} --size {params.size}"
+        " --resize {params.resize} --output {params.folder:q} &> {log:q}"

@@ -1,0 +1,58 @@
+"""Probes: jobs of their own over a run's snapshots, so that a new threat never retrains."""
+
+from tradeoff import probes as probe_kinds
+
+
+def probe_data(wildcards):
+    """The packed folders of a probe's test sets, as name=folder."""
+    run = run_of(wildcards)
+    return {
+        name: STUDY.packed(name, run.backbone)
+        for name in STUDY.test_sets(run.dataset, wildcards.probe)
+    }
+
+
+rule probes:
+    """Every probe of every run."""
+    input:
+        [
+            f"{STUDY.root}/probes/{run.name}/{probe}.parquet"
+            for run in STUDY.runs.values()
+            for probe in STUDY.probes_of(run)
+        ],
+
+
+rule probe:
+    """Evaluate every snapshot of a run: under attack, or on shifted data."""
+    input:
+        about=f"{STUDY.root}/runs/{{run}}/run.json",
+        snapshots=f"{STUDY.root}/runs/{{run}}/snapshots.safetensors",
+        weights=lambda wildcards: f"{STUDY.root}/backbones/{run_of(wildcards).backbone}/weights.safetensors",
+        data=lambda wildcards: sorted(
+            {packed_files(folder) for folder in probe_data(wildcards).values()}
+        ),
+    output:
+        table=f"{STUDY.root}/probes/{{run}}/{{probe}}.parquet",
+        outcomes=f"{STUDY.root}/probes/{{run}}/{{probe}}.outcomes.safetensors",
+        cost=f"{STUDY.root}/probes/{{run}}/{{probe}}.cost.json",
+    log:
+        f"logs/{STUDY.name}/probe/{{run}}/{{probe}}.log",
+    threads: THREADS
+    resources:
+        gpu=GPUS,
+    params:
+        spec=lambda wildcards: canonical_json(STUDY.probe_spec(wildcards.probe)),
+        digest=lambda wildcards: STUDY.probe_digest(run_of(wildcards), wildcards.probe),
+        run=subpath(input.about, parent=True),
+        data=lambda wildcards: [
+            f"--data={name}={folder}" for name, folder in probe_data(wildcards).items()
+        ],
+        code=lambda wildcards: fingerprint(
+            "probe",
+            *strategies.modules(run_of(wildcards).spec["strategy_spec"]),
+            *probe_kinds.modules(config["probes"][wildcards.probe]),
+        ),
+    shell:
+        "python -m workflow_scripts.probe --probe {params.spec:q} --digest {params.digest} --run {params.run:q}"
+        " --weights {input.weights:q} {params.data:q} --output {output.table:q} --outcomes {output.outcomes:q}"
+        " --cost {output.cost:q} &> {log:q}"

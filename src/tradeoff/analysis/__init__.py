@@ -1,0 +1,1 @@
+"""From probes to numbers: frontiers, areas, intervals. Nothing here imports torch."""

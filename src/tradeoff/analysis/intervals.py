@@ -1,0 +1,68 @@
+"""Uncertainty: a bootstrap over test samples, and the spread over seeds."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+Floats = NDArray[np.float64]
+
+
+def resamples(n: int, replicates: int, seed: int) -> NDArray[np.float32]:
+    """Return how often each of n samples is drawn in each bootstrap replicate: (replicates, n).
+
+    Every row sums to n. The same arguments give the same draws, so everything that is measured on the
+    same samples is resampled alike, and differences between strategies are paired.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    weights = np.empty((replicates, n), dtype=np.float32)
+    for row in weights:
+        row[:] = np.bincount(generator.integers(0, n, size=n), minlength=n)
+    return weights
+
+
+def resampled_shares(weights: NDArray[np.float32], outcomes: NDArray[np.bool_]) -> Floats:
+    """Return the share of successes in each bootstrap replicate: (replicates, m).
+
+    weights: (replicates, n) from `resamples`; outcomes: (m, n). The counts are whole numbers below 2^24,
+    so float32 products are exact and the result depends on neither threads nor the order of sums.
+    """
+    shares: Floats = (weights @ outcomes.T.astype(np.float32)).astype(float) / outcomes.shape[1]
+    return shares
+
+
+def percentile_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the limits between which the central share `confidence` of bootstrap values lies.
+
+    values: (replicates,); NaN and NaN when there are none.
+
+    # ASSUME: the percentile interval. A frontier picks the best of noisy snapshots, so areas of
+    replicates lie slightly above the estimate; the interval inherits that.
+    """
+    array = np.asarray(values, dtype=float)
+    if array.size == 0 or np.isnan(array).any():
+        return np.nan, np.nan
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(array, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def with_seeds(
+    estimate: float, limits: tuple[float, float], per_seed: ArrayLike, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Widen an interval over test samples by the spread over seeds.
+
+    estimate: the mean over seeds; limits: its interval over test samples; per_seed: (seeds,) values.
+    With one seed the spread is unknown and `limits` come back unchanged: read such an interval as
+    conditional on the seed.
+
+    # ASSUME: samples and seeds err independently, seeds normally. The half-widths, the percentile one
+    and Student's t over seeds, add in quadrature on each side.
+    """
+    values = np.asarray(per_seed, dtype=float)
+    if len(values) < 2:
+        return limits
+    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
+    low, high = (
+        float(np.hypot(np.maximum(side, 0), half)) for side in (estimate - limits[0], limits[1] - estimate)
+    )
+    return estimate - low, estimate + high

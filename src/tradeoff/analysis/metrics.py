@@ -1,0 +1,99 @@
+"""A study in a few numbers, for `dvc metrics` and `dvc plots`."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tradeoff.analysis.expected import expected_robustness
+from tradeoff.analysis.points import PANEL, over_seeds, points
+from tradeoff.analysis.study_file import StudyFile, Threat, headline
+
+ACCURACY = ("accuracy", "low", "high")
+ROBUSTNESS = ("robustness", "robustness_low", "robustness_high")
+EXPECTED = ("expected", "expected_low", "expected_high")
+
+
+def metrics(study: StudyFile, probes: pd.DataFrame, areas: pd.DataFrame) -> dict[str, Any]:
+    """Return numbers nested as panel → strategy → metric, each rounded to four decimals.
+
+    A panel is called by its dataset, and by backbone and objective where the study has several.
+    accuracy, robust_accuracy: at the last snapshot, under the headline threat; peak_robustness and
+    peak_step: the highest robust accuracy of any snapshot; expected_robustness: at the last snapshot;
+    auc: the family's trade-off AUC under the headline threat. Shares in [0, 1].
+    """
+    threat = headline(study)
+    areas = areas[(areas["probe"] == threat.probe) & np.isclose(areas["epsilon"], threat.epsilon)]
+    aucs = areas.set_index([*PANEL, "family"])["auc"]
+    named = panel_names(study)
+    result: dict[str, Any] = {}
+    for row in last_and_peak(probes, threat).to_dict("records"):
+        panel = (row["dataset"], row["backbone"], row["objective"])
+        shares = {
+            "accuracy": row["accuracy"],
+            "robust_accuracy": row["robustness"],
+            "expected_robustness": row["expected"],
+            "peak_robustness": row["peak_robustness"],
+            "auc": aucs[(*panel, row["family"])],
+        }
+        rounded: dict[str, Any] = {name: round(float(share), 4) for name, share in shares.items()}
+        result.setdefault(named[panel], {})[row["strategy"]] = rounded | {"peak_step": int(row["peak_step"])}
+    return result
+
+
+def panel_names(study: StudyFile) -> dict[tuple[str, ...], str]:
+    """Name each panel by its dataset and what else tells the study's panels apart, in the study's order."""
+    panels = list(dict.fromkeys((run["dataset"], run["backbone"], run["objective"]) for run in study["runs"]))
+    varies = [index == 0 or len({panel[index] for panel in panels}) > 1 for index in range(len(PANEL))]
+    return {
+        panel: ", ".join(part for part, keep in zip(panel, varies, strict=True) if keep) for panel in panels
+    }
+
+
+def last_and_peak(probes: pd.DataFrame, threat: Threat) -> pd.DataFrame:
+    """Return one row per panel and strategy: its last snapshot and the one of highest robustness.
+
+    Seeds are joined snapshot by snapshot before the peak is looked for. Columns: panel, family, strategy,
+    variant, seeds, n, step; accuracy, robustness, expected (of the last snapshot); peak_step,
+    peak_accuracy, peak_robustness; each value with columns ending in _low and _high (plain `low` and
+    `high` for accuracy).
+
+    # ASSUME: the peak is picked by robustness on the test samples themselves, so it is optimistic.
+    """
+    measured = points(probes, threat).merge(_expected(probes, threat.probe), on=["run", "step"])
+    joined = over_seeds(measured, [ACCURACY, ROBUSTNESS, EXPECTED])
+    keys = [*PANEL, "strategy"]
+    last = joined.loc[joined.groupby(keys, sort=False)["step"].idxmax()]
+    peak = joined.loc[joined.groupby(keys, sort=False)["robustness"].idxmax()]
+    renamed = {"step": "peak_step", "accuracy": "peak_accuracy", "low": "peak_accuracy_low"}
+    renamed |= {"high": "peak_accuracy_high"} | {name: f"peak_{name}" for name in ROBUSTNESS}
+    return last.merge(peak[[*keys, *renamed]].rename(columns=renamed), on=keys)
+
+
+def _expected(probes: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """Expected robustness of every snapshot under an attack probe, over all of its epsilons."""
+    rows = probes[probes["probe"] == probe]
+    columns = {}
+    for name, source in zip(EXPECTED, ("accuracy", "low", "high"), strict=True):
+        wide = rows.pivot(index=["run", "step"], columns="epsilon", values=source).sort_index(axis=1)
+        # Means of limits are the limits of a mean that is fully correlated, and no tighter than any other.
+        columns[name] = pd.Series(
+            expected_robustness(wide.columns.to_numpy(), wide.to_numpy()), index=wide.index
+        )
+    return pd.DataFrame(columns).reset_index()
+
+
+def trajectories(study: StudyFile, probes: pd.DataFrame) -> pd.DataFrame:
+    """Return panel, strategy, step, accuracy and robustness under the headline threat, in percent."""
+    table = over_seeds(points(probes, headline(study)), [ACCURACY, ROBUSTNESS])
+    named = panel_names(study)
+    panels = [named[panel] for panel in zip(*(table[key] for key in PANEL), strict=True)]
+    return pd.DataFrame(
+        {
+            "panel": panels,
+            "strategy": table["strategy"],
+            "step": table["step"],
+            "accuracy": (table["accuracy"] * 100).round(2),
+            "robustness": (table["robustness"] * 100).round(2),
+        }
+    )

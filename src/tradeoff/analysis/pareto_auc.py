@@ -1,0 +1,258 @@
+"""Frontiers of all strategies of a study, the areas they enclose, and how sure we are of them."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tradeoff.analysis.frontier import above_average, on_frontier, tradeoff_auc, trapezoid_auc
+from tradeoff.analysis.intervals import percentile_interval, resampled_shares, resamples, with_seeds
+from tradeoff.analysis.outcomes import AttackOutcomes, read_attack_outcomes
+from tradeoff.analysis.points import PANEL
+from tradeoff.analysis.study_file import StudyFile, probes_of_kind
+from tradeoff.errors import UserError
+
+Floats = NDArray[np.float64]
+# (run, probe, epsilon in 1e-9, step) -> correct samples and the limits of their share
+Counts = dict[tuple[str, str, int, int], tuple[int, float, float]]
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made: replicates over test samples (0: no intervals), their seed, the confidence."""
+
+    replicates: int = 1000
+    seed: int = 0
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True)
+class Tradeoffs:
+    """The tables of `pareto_auc`; areas and shares in [0, 1], limits NaN without a bootstrap.
+
+    areas: dataset, backbone, objective, probe, epsilon, family, auc, low, high, trapezoid, above_average,
+    above_average_low, above_average_high, snapshots, samples, seeds.
+    differences: ..., family, other, difference, low, high; each pair once, family minus other.
+    frontiers: ..., family, strategy, variant, seed, step, accuracy, robustness, each of the two with _low
+    and _high, on_frontier.
+    """
+
+    areas: pd.DataFrame
+    differences: pd.DataFrame
+    frontiers: pd.DataFrame
+
+
+def pareto_auc(study: StudyFile, results: Path, probes: pd.DataFrame, bootstrap: Bootstrap) -> Tradeoffs:
+    """Compute every strategy's trade-off AUC in every panel, for every attack probe and epsilon.
+
+    probes: tables/probes.parquet, which the per-sample outcomes below `results` have to agree with.
+    UserError when they do not, or when runs of one panel were probed on different samples.
+
+    # ASSUME: the variants of a family (a sweep over ranks) join one frontier, and each seed has its own;
+    the area is averaged over seeds. Samples are resampled alike in all runs, so comparisons are paired.
+    """
+    areas: list[pd.DataFrame] = []
+    differences: list[pd.DataFrame] = []
+    frontiers: list[pd.DataFrame] = []
+    counts = _correct_counts(probes)
+    for probe in probes_of_kind(study, "attack"):
+        for panel, runs in _panels(study, probe):
+            measured = [_Measured.read(run, probe, results, counts) for run in runs]
+            _check_same_samples(measured)
+            weights = resamples(len(measured[0].outcomes.ids), bootstrap.replicates, bootstrap.seed)
+            for index, epsilon in enumerate(measured[0].outcomes.epsilons, start=1):
+                keys: dict[str, Any] = dict(zip(PANEL, panel, strict=True)) | {
+                    "probe": probe,
+                    "epsilon": epsilon,
+                }
+                families = _families(measured, index, weights)
+                areas.append(_areas(families, bootstrap.confidence).assign(**keys, samples=weights.shape[1]))
+                differences.append(_differences(families, bootstrap.confidence).assign(**keys))
+                frontiers.append(_frontiers(measured, index).assign(**keys))
+    return Tradeoffs(*(_first(pd.concat(tables), keys) for tables in (areas, differences, frontiers)))
+
+
+def _panels(study: StudyFile, probe: str) -> Iterator[tuple[tuple[str, ...], list[dict[str, Any]]]]:
+    """The runs that have a probe, by panel, in the study's order."""
+    panels: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for run in study["runs"]:
+        if probe in run["probes"]:
+            panels.setdefault(tuple(run[key] for key in PANEL), []).append(run)
+    yield from panels.items()
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """One run and what an attack probe found for it."""
+
+    run: dict[str, Any]
+    outcomes: AttackOutcomes
+    table: list[list[tuple[int, float, float]]]  # correct, low, high: [epsilon, 0 first][snapshot]
+
+    @classmethod
+    def read(cls, run: dict[str, Any], probe: str, results: Path, counts: Counts) -> "_Measured":
+        path = results / "probes" / run["run"] / f"{probe}.outcomes.safetensors"
+        outcomes = read_attack_outcomes(path)
+        table = []
+        for index, epsilon in enumerate((0.0, *outcomes.epsilons)):
+            keys = [(run["run"], probe, _key(epsilon), int(step)) for step in outcomes.steps]
+            table.append([counts.get(key, (-1, 0.0, 0.0)) for key in keys])
+            if outcomes.correct(index).sum(axis=1).tolist() != [correct for correct, _, _ in table[-1]]:
+                raise UserError(
+                    str(path),
+                    f"other counts than the table beside it at ε = {epsilon:g}",
+                    "outcomes and table of one and the same probe",
+                    "delete both and rerun",
+                )
+        return cls(run, outcomes, table)
+
+    def points(self, index: int) -> Floats:
+        """(snapshots, 2): accuracy and robustness."""
+        return np.stack([self.outcomes.correct(i).mean(axis=1) for i in (0, index)], axis=-1)
+
+    def replicates(self, index: int, weights: NDArray[np.float32]) -> Floats:
+        """(replicates, snapshots, 2): the same in each bootstrap replicate."""
+        return np.stack([resampled_shares(weights, self.outcomes.correct(i)) for i in (0, index)], axis=-1)
+
+
+def _key(epsilon: float) -> int:
+    """Epsilons as whole numbers, so that two ways of writing 4/255 are one."""
+    return round(epsilon * 1e9)
+
+
+def _correct_counts(probes: pd.DataFrame) -> Counts:
+    keys = zip(probes["run"], probes["probe"], map(_key, probes["epsilon"]), probes["step"], strict=True)
+    values = zip(probes["correct"], probes["low"], probes["high"], strict=True)
+    return dict(zip(keys, values, strict=True))
+
+
+def _check_same_samples(measured: list[_Measured]) -> None:
+    first = measured[0]
+    for other in measured[1:]:
+        same = np.array_equal(first.outcomes.ids, other.outcomes.ids)
+        if not same or first.outcomes.epsilons != other.outcomes.epsilons:
+            raise UserError(
+                f"runs {first.run['run']} and {other.run['run']}",
+                "probes on different test samples or epsilons",
+                "the same ones, to compare them",
+                "delete the older probe and rerun",
+            )
+
+
+@dataclass(frozen=True)
+class _Family:
+    """The areas of one family in one panel.
+
+    per_seed: seed -> area; replicates: seed -> (replicates,) areas of the bootstrap.
+    """
+
+    name: str
+    per_seed: dict[int, float]
+    replicates: dict[int, Floats]
+    trapezoid: float
+    snapshots: int
+
+    @property
+    def auc(self) -> float:
+        return float(np.mean(list(self.per_seed.values())))
+
+    @property
+    def mean_replicates(self) -> Floats:
+        result: Floats = np.mean(list(self.replicates.values()), axis=0)
+        return result
+
+
+def _families(measured: list[_Measured], index: int, weights: NDArray[np.float32]) -> list[_Family]:
+    members: dict[str, dict[int, list[_Measured]]] = {}
+    for one in measured:
+        members.setdefault(one.run["family"], {}).setdefault(one.run["seed"], []).append(one)
+    families = []
+    for name, seeds in members.items():
+        points = {seed: np.concatenate([one.points(index) for one in ones]) for seed, ones in seeds.items()}
+        resampled = {
+            seed: tradeoff_auc(np.concatenate([one.replicates(index, weights) for one in ones], axis=1))
+            for seed, ones in seeds.items()
+        }
+        per_seed = {seed: float(tradeoff_auc(array)) for seed, array in points.items()}
+        trapezoid = float(np.mean([trapezoid_auc(array) for array in points.values()]))
+        families.append(_Family(name, per_seed, resampled, trapezoid, sum(map(len, points.values()))))
+    return families
+
+
+def _areas(families: list[_Family], confidence: float) -> pd.DataFrame:
+    above = above_average([family.auc for family in families])
+    above_replicates = above_average(np.stack([family.mean_replicates for family in families], axis=-1))
+    mean = float(np.mean([family.auc for family in families]))
+    rows = []
+    for column, family in enumerate(families):
+        seeds = np.array(list(family.per_seed.values()))
+        low, high = with_seeds(
+            family.auc, percentile_interval(family.mean_replicates, confidence), seeds, confidence
+        )
+        relative = float(above[column])
+        # ASSUME: the average over strategies is taken as known when seeds are compared.
+        relative_low, relative_high = with_seeds(
+            relative,
+            percentile_interval(above_replicates[:, column], confidence),
+            seeds / mean - 1 if mean > 0 else seeds * np.nan,
+            confidence,
+        )
+        rows.append(
+            {
+                "family": family.name,
+                "auc": family.auc,
+                "low": np.clip(low, 0, 1),
+                "high": np.clip(high, 0, 1),
+                "trapezoid": family.trapezoid,
+                "above_average": relative,
+                "above_average_low": np.maximum(relative_low, -1),
+                "above_average_high": relative_high,
+                "snapshots": family.snapshots,
+                "seeds": len(seeds),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _differences(families: list[_Family], confidence: float) -> pd.DataFrame:
+    rows = []
+    for one, other in itertools.combinations(families, 2):
+        difference = one.auc - other.auc
+        shared = sorted(set(one.per_seed) & set(other.per_seed))
+        low, high = with_seeds(
+            difference,
+            percentile_interval(one.mean_replicates - other.mean_replicates, confidence),
+            [one.per_seed[seed] - other.per_seed[seed] for seed in shared],
+            confidence,
+        )
+        rows.append(
+            {"family": one.name, "other": other.name, "difference": difference, "low": low, "high": high}
+        )
+    return pd.DataFrame(rows, columns=["family", "other", "difference", "low", "high"])
+
+
+def _frontiers(measured: list[_Measured], index: int) -> pd.DataFrame:
+    rows = []
+    for one in measured:
+        run = {key: one.run[key] for key in ("family", "strategy", "variant", "seed")}
+        points = zip(one.outcomes.steps, one.points(index), one.table[0], one.table[index], strict=True)
+        for step, (accuracy, robustness), (_, *clean), (_, *attacked) in points:
+            shares = {"accuracy": accuracy, "robustness": robustness}
+            limits = dict(zip(("accuracy_low", "accuracy_high"), clean, strict=True))
+            limits |= dict(zip(("robustness_low", "robustness_high"), attacked, strict=True))
+            rows.append(run | {"step": int(step)} | shares | limits)
+    table = pd.DataFrame(rows)
+    table["on_frontier"] = False
+    for _, group in table.groupby(["family", "seed"], sort=False):
+        table.loc[group.index, "on_frontier"] = on_frontier(group[["accuracy", "robustness"]].to_numpy())
+    return table
+
+
+def _first(table: pd.DataFrame, keys: dict[str, Any]) -> pd.DataFrame:
+    """The table with its key columns first."""
+    return table[[*keys, *(column for column in table.columns if column not in keys)]].reset_index(drop=True)

@@ -1,0 +1,77 @@
+"""study.json: what a study consists of, as far as analysis and artifacts need to know. Cheap to import."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tradeoff.errors import UserError
+from tradeoff.files import read_json
+from tradeoff.params.epsilon import format_epsilon, parse_epsilon
+
+StudyFile = dict[str, Any]
+
+# The columns that say which run a row belongs to.
+RUN_COLUMNS = ("run", "dataset", "backbone", "strategy", "family", "variant", "objective", "seed")
+
+
+@dataclass(frozen=True)
+class Threat:
+    """One attack probe at one perturbation size."""
+
+    probe: str
+    epsilon: float
+
+    def __str__(self) -> str:
+        return f"{self.probe}, ε = {format_epsilon(self.epsilon)}"
+
+
+def read_study(path: str | Path) -> StudyFile:
+    """Read results/<study>/study.json; UserError when it is missing, broken, or no study."""
+    study = read_json(path)
+    if not isinstance(study, dict) or not {"study", "params", "runs"} <= set(study):
+        raise UserError(
+            str(path), "something else", "a study with params and runs", "rerun the rule that makes it"
+        )
+    return study
+
+
+def probes_of_kind(study: StudyFile, kind: str) -> list[str]:
+    """Return the names of the study's probes of a kind (attack, shift, ...) that any run has, in order."""
+    used = {probe for run in study["runs"] for probe in run["probes"]}
+    settings = study["params"]["probes"]
+    return [
+        name for name in study["params"]["study"]["probes"] if name in used and settings[name]["kind"] == kind
+    ]
+
+
+def epsilons(study: StudyFile, probe: str) -> list[float]:
+    """Return an attack probe's perturbation sizes, rising, without 0."""
+    return [parse_epsilon(epsilon) for epsilon in study["params"]["probes"][probe]["epsilons"]]
+
+
+def threats(study: StudyFile) -> list[Threat]:
+    """Return every attack probe at every perturbation size."""
+    return [
+        Threat(probe, epsilon)
+        for probe in probes_of_kind(study, "attack")
+        for epsilon in epsilons(study, probe)
+    ]
+
+
+def headline(study: StudyFile) -> Threat:
+    """Return the threat that figures with room for one show.
+
+    It is `tradeoff.headline` (probe and epsilon) in params; without it, the first attack probe at the
+    middle of its perturbation sizes, the lower of two.
+    """
+    chosen = study["params"].get("tradeoff", {}).get("headline")
+    available = threats(study)
+    if not available:
+        raise UserError("study.probes", "no attack probe", "at least one, to speak of robustness")
+    if chosen is None:
+        sizes = epsilons(study, available[0].probe)
+        return Threat(available[0].probe, sizes[(len(sizes) - 1) // 2])
+    threat = Threat(chosen["probe"], parse_epsilon(chosen["epsilon"]))
+    if threat not in available:
+        raise UserError("tradeoff.headline", str(threat), f"one of {'; '.join(map(str, available))}")
+    return threat

@@ -1,0 +1,95 @@
+"""Trade-off AUC of strategies by datasets, coloured by how far above the average of strategies it lies."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from tradeoff.artifacts import style
+from tradeoff.artifacts.looks import look
+from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.text import interval, signed
+from tradeoff.params.epsilon import format_epsilon
+
+MOST_COLUMNS = 6
+COLOURS = "Blues"
+
+
+def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Draw one column per panel under the headline threat; with a single panel, one per epsilon."""
+    if len(results.panels) == 1:
+        table = results.areas[results.areas["probe"] == results.threat.probe]
+        columns = [
+            (f"ε = {format_epsilon(float(str(epsilon)))}", rows) for epsilon, rows in table.groupby("epsilon")
+        ]
+        threat = results.threat.probe
+    else:
+        table = results.under(results.areas, results.threat)
+        columns = [(panel.name.replace(", ", "\n"), panel.rows(table)) for panel in results.panels]
+        threat = str(results.threat)
+    blocks = [columns[start : start + MOST_COLUMNS] for start in range(0, len(columns), MOST_COLUMNS)]
+    widest = max(map(len, blocks))
+    fig = style.figure(
+        min(style.TWO_COLUMNS, 1.6 + 0.95 * widest), 0.75 + len(blocks) * (0.35 + 0.3 * len(results.families))
+    )
+    norm = Normalize(*_limits(table), clip=True)
+    grid = fig.subplots(len(blocks), 1, squeeze=False)[:, 0]
+    for axes, block in zip(grid, blocks, strict=True):
+        _draw_block(axes, block, results.families, norm, widest)
+    bar = fig.colorbar(ScalarMappable(norm, COLOURS), ax=list(grid), aspect=30, pad=0.02)
+    bar.set_label("Above average (%)")
+    bar.outline.set_visible(False)
+    name = results.panels[0].name + "; " if len(results.panels) == 1 else ""
+    style.note(fig, f"{name}{threat}; in brackets: {_confidence(results)}% intervals")
+    return fig, table
+
+
+def _confidence(results: Results) -> str:
+    return f"{results.study['params'].get('tradeoff', {}).get('confidence', 0.95) * 100:g}"
+
+
+def _limits(table: pd.DataFrame) -> tuple[float, float]:
+    """The range of colours: beyond 100% more they stay the same, for one outlier would take them all."""
+    values = (table["above_average"] * 100).dropna()
+    return (float(values.min()), min(100.0, float(values.max()))) if len(values) else (0.0, 1.0)
+
+
+def _draw_block(
+    axes: Axes,
+    block: Sequence[tuple[str, pd.DataFrame]],
+    families: Sequence[str],
+    norm: Normalize,
+    widest: int,
+) -> None:
+    values = np.full((len(families), widest), np.nan)
+    for column, (_, rows) in enumerate(block):
+        for row in rows.to_dict("records"):
+            line = families.index(row["family"])
+            above = row["above_average"] * 100
+            values[line, column] = above
+            # A panel where every area is 0 has no average to be above of.
+            share = 0.0 if np.isnan(above) else float(norm(above))
+            _annotate(axes, column, line, row, "white" if share > 0.6 else "black")
+    axes.imshow(np.ma.masked_invalid(values), cmap=COLOURS, norm=norm, aspect="auto")
+    axes.set_yticks(range(len(families)), [look(family).label for family in families])
+    axes.set_xticks(range(len(block)), [title for title, _ in block])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def _annotate(axes: Axes, column: int, line: int, row: dict[Hashable, Any], colour: str) -> None:
+    auc, above, low, high = (row[name] for name in ("auc", "above_average", "low", "high"))
+    relative = "" if np.isnan(above) else f"  {signed(above * 100, 0)}%"
+    limits = interval(low, high, 3)
+    place: dict[str, Any] = {"ha": "center", "color": colour}
+    axes.text(
+        column, line - (0.17 if limits else 0), f"{auc:.3f}{relative}", fontsize=7, va="center", **place
+    )
+    axes.text(column, line + 0.24, limits, fontsize=5.5, va="center", **place)

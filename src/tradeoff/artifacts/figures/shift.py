@@ -1,0 +1,94 @@
+"""Accuracy on shifted domains against accuracy on the run's own test set, over fine-tuning."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tradeoff.analysis.metrics import panel_names
+from tradeoff.analysis.points import PANEL
+from tradeoff.analysis.study_file import RUN_COLUMNS, probes_of_kind
+from tradeoff.artifacts import style
+from tradeoff.artifacts.looks import look
+from tradeoff.artifacts.panels import squares
+from tradeoff.artifacts.results import Results
+
+MOST_PANELS = 12
+
+
+def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Draw one panel for each dataset trained on and each test set shifted from it.
+
+    With more than twelve of them, one for each dataset, with the mean over its shifted test sets.
+    """
+    table = shifted(results.probes[results.probes["probe"].isin(probes_of_kind(results.study, "shift"))])
+    shown = table
+    keys = [*PANEL, "test_set"]
+    if len(table[keys].drop_duplicates()) > MOST_PANELS:
+        shown = _mean_over_test_sets(table)
+    named = panel_names(results.study)
+    groups = [
+        (f"{named[tuple(map(str, key[:3]))]} → {key[3]}", rows)
+        for key, rows in shown.groupby(keys, sort=False)
+    ]
+    fig, grid = squares(
+        [title for title, _ in groups], "In-distribution accuracy (%)", "Out-of-distribution accuracy (%)"
+    )
+    for axes, (_, rows) in zip(grid, groups, strict=True):
+        _draw_panel(axes, rows)
+    style.key(fig, results.families)
+    style.note(
+        fig,
+        "one line per run, from the first snapshot to the last (marker, with 95% intervals); dotted: equal",
+    )
+    return fig, table
+
+
+def shifted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each snapshot and shifted test set, accuracy there and on the run's own test set.
+
+    rows: those of shift probes, which test on the run's own dataset too. Columns: of the run, step,
+    test_set; inside, inside_low, inside_high; outside, outside_low, outside_high.
+    """
+    own = rows["test_set"] == rows["dataset"]
+    keys = [*RUN_COLUMNS, "probe", "step"]
+    inside = {"accuracy": "inside", "low": "inside_low", "high": "inside_high"}
+    outside = {"accuracy": "outside", "low": "outside_low", "high": "outside_high"}
+    return (
+        rows[~own][[*keys, "test_set", *outside]]
+        .rename(columns=outside)
+        .merge(rows[own][[*keys, *inside]].rename(columns=inside), on=keys, validate="many_to_one")
+    )
+
+
+def _mean_over_test_sets(table: pd.DataFrame) -> pd.DataFrame:
+    keys = [*RUN_COLUMNS, "probe", "step"]
+    values = [column for column in table.columns if column.startswith(("inside", "outside"))]
+    mean = table.groupby(keys, sort=False, dropna=False)[values].mean().reset_index()
+    return mean.assign(test_set="mean of shifted domains")
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
+    axes.axline((0, 0), slope=1, color="0.5", linewidth=0.6, linestyle=":")
+    for _, run in rows.groupby(["run", "probe"], sort=False):
+        run = run.sort_values("step")
+        one = look(str(run["family"].iloc[0]))
+        axes.plot(
+            run["inside"] * 100, run["outside"] * 100, color=one.colour, linestyle=one.line, linewidth=0.8
+        )
+        last = run.iloc[-1]
+        axes.errorbar(
+            [last["inside"] * 100],
+            [last["outside"] * 100],
+            xerr=[
+                [(last["inside"] - last["inside_low"]) * 100],
+                [(last["inside_high"] - last["inside"]) * 100],
+            ],
+            yerr=[
+                [(last["outside"] - last["outside_low"]) * 100],
+                [(last["outside_high"] - last["outside"]) * 100],
+            ],
+            color=one.colour,
+            marker=one.marker,
+            elinewidth=0.6,
+        )
+    axes.set(xlim=(0, 101), ylim=(0, 101))

@@ -1,0 +1,87 @@
+"""Arrangements of panels: pairs of axes for two quantities, or one square for each panel."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tradeoff.artifacts.results import Panel
+from tradeoff.artifacts.style import TWO_COLUMNS, figure
+
+MOST_COLUMNS = 3
+
+
+def paired(panels: Sequence[Panel], top: str, bottom: str, x: str) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """Return a figure with two axes for each panel, which share x: `top` above `bottom`.
+
+    A single panel has them side by side instead, with room for names at the right of each.
+    """
+    if len(panels) == 1:
+        fig = figure(TWO_COLUMNS, 2.5)
+        left, right = fig.subplots(1, 2, sharex=True)
+        for axes, title in ((left, top), (right, bottom)):
+            axes.set(xlabel=x, ylabel=title)
+        fig.suptitle(panels[0].name, fontsize=7.5)
+        return fig, [(left, right)]
+    columns = min(MOST_COLUMNS, len(panels))
+    blocks = -(-len(panels) // columns)
+    fig = figure(TWO_COLUMNS, 0.7 + 2.4 * blocks)
+    grid = fig.add_gridspec(2 * blocks, columns)
+    pairs = []
+    for index, panel in enumerate(panels):
+        block, column = divmod(index, columns)
+        lower = fig.add_subplot(grid[2 * block + 1, column])
+        upper = fig.add_subplot(grid[2 * block, column], sharex=lower)
+        upper.tick_params(labelbottom=False)
+        upper.set_title(panel.name)
+        lower.set_xlabel(x)
+        if column == 0:
+            upper.set_ylabel(top)
+            lower.set_ylabel(bottom)
+        pairs.append((upper, lower))
+    return fig, pairs
+
+
+def squares(titles: Sequence[str], x: str, y: str, height: float = 2.1) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one axes for each title, at most three abreast, labelled at its edges."""
+    columns = min(MOST_COLUMNS, len(titles))
+    rows = -(-len(titles) // columns)
+    # Beside a single one there is room for the key.
+    fig = figure(TWO_COLUMNS if columns > 1 else 0.7 * TWO_COLUMNS, 0.6 + height * rows)
+    grid = fig.subplots(rows, columns, squeeze=False)
+    for unused in grid.flat[len(titles) :]:
+        unused.set_axis_off()
+    for index, (axes, title) in enumerate(zip(grid.flat, titles, strict=False)):
+        axes.set_title(title)
+        if index + columns >= len(titles):
+            axes.set_xlabel(x)
+        if index % columns == 0:
+            axes.set_ylabel(y)
+    return fig, list(grid.flat[: len(titles)])
+
+
+def step_axis(axes: Axes, steps: Sequence[int]) -> None:
+    """Make x an axis of fine-tuning steps: logarithmic from the first step on, with 0 in its place."""
+    positive = sorted({int(step) for step in steps if step > 0})
+    if not positive:
+        return
+    axes.set_xscale("symlog", linthresh=positive[0], linscale=0.4)
+    axes.set_xlim(0, positive[-1] * 1.05)
+    ticks = [0, *_round_steps(positive[0], positive[-1])]
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+
+
+def _round_steps(first: int, last: int) -> list[int]:
+    """At most four round numbers between two steps: of 1, 2 and 5, of 1 and 3, or of 1 in each decade."""
+    candidates: list[int] = []
+    for leading in ((1, 2, 5), (1, 3), (1,)):
+        candidates = [
+            digit * 10**power
+            for power in range(12)
+            for digit in leading
+            if first <= digit * 10**power <= last
+        ]
+        if len(candidates) <= 4:
+            break
+    return candidates

@@ -1,0 +1,103 @@
+"""What artifacts are made from: a study's tables, read once each and only when asked for."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tradeoff.analysis.metrics import panel_names
+from tradeoff.analysis.points import PANEL
+from tradeoff.analysis.study_file import StudyFile, Threat, headline, read_study
+from tradeoff.errors import UserError
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One dataset, backbone and objective of a study: what strategies are compared within.
+
+    name: as short as tells it from the study's others.
+    """
+
+    dataset: str
+    backbone: str
+    objective: str
+    name: str
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a table that belong to this panel."""
+        return table[(table[PANEL] == [self.dataset, self.backbone, self.objective]).all(axis=1)]
+
+
+class Results:
+    """A study's tables, below results/<study>."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    @cached_property
+    def study(self) -> StudyFile:
+        return read_study(self.root / "study.json")
+
+    @cached_property
+    def panels(self) -> list[Panel]:
+        """Every panel, in the study's order."""
+        named = panel_names(self.study)
+        return [Panel(**dict(zip(PANEL, keys, strict=True)), name=name) for keys, name in named.items()]
+
+    @cached_property
+    def families(self) -> list[str]:
+        """Every family of strategies, in the study's order."""
+        return list(dict.fromkeys(run["family"] for run in self.study["runs"]))
+
+    @cached_property
+    def threat(self) -> Threat:
+        """The threat to show where there is room for one."""
+        return headline(self.study)
+
+    @cached_property
+    def probes(self) -> pd.DataFrame:
+        return self._parquet("probes")
+
+    @cached_property
+    def training(self) -> pd.DataFrame:
+        return self._parquet("training")
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        return self._csv("runs")
+
+    @cached_property
+    def areas(self) -> pd.DataFrame:
+        return self._csv("pareto_auc")
+
+    @cached_property
+    def frontiers(self) -> pd.DataFrame:
+        return self._csv("frontiers")
+
+    def under(self, table: pd.DataFrame, threat: Threat) -> pd.DataFrame:
+        """The rows of `areas` or `frontiers` that belong to a threat."""
+        return table[
+            (table["probe"] == threat.probe) & np.isclose(table["epsilon"], threat.epsilon, rtol=1e-6, atol=0)
+        ]
+
+    def _parquet(self, name: str) -> pd.DataFrame:
+        path = self.root / "tables" / f"{name}.parquet"
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from None
+
+    def _csv(self, name: str) -> pd.DataFrame:
+        path = self.root / "tables" / f"{name}.csv"
+        try:
+            return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"variant": str}).fillna(
+                {"variant": ""}
+            )
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(str(path), f"no readable table ({error})", "a whole table", "delete it and rerun")

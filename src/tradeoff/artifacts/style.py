@@ -1,0 +1,90 @@
+"""One style for every figure: sizes for two-column papers, fonts, the key, and files that repeat byte for byte."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from tradeoff.artifacts.looks import look
+from tradeoff.files import whole_file
+
+# Inches: across both columns of a paper. Nothing is wider, so nothing shrinks below its size here.
+TWO_COLUMNS = 6.9
+
+RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # matplotlib ships it, so every machine has the same
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 7,
+    "figure.titlesize": 7,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "legend.columnspacing": 1.2,
+    "figure.constrained_layout.use": True,
+    "pdf.fonttype": 42,  # TrueType: text stays text
+    "text.parse_math": False,  # names may hold any character
+    "svg.hashsalt": "tradeoff",
+}
+
+
+def figure(width: float, height: float) -> Figure:
+    """Return an empty figure, inches; call it, and draw, within `styled()`."""
+    return Figure(figsize=(width, height))
+
+
+def styled() -> AbstractContextManager[None]:
+    """Return the context in which figures are drawn and saved."""
+    return matplotlib.rc_context(RC)
+
+
+def key(fig: Figure, families: Sequence[str]) -> None:
+    """Put the one key of a figure in a strip above its panels, or beside a panel that is alone."""
+    handles = [
+        Line2D([], [], label=one.label, **one.line_style()) for one in (look(family) for family in families)
+    ]
+    if len(fig.axes) == 1:
+        fig.legend(handles=handles, loc="outside right upper")
+        return
+    widest = max(len(str(handle.get_label())) for handle in handles)
+    # Roughly: a character of 7 pt is 0.055 inches wide, a handle with its gaps 0.4.
+    columns = max(1, int(fig.get_figwidth() / (0.055 * widest + 0.4)))
+    rows = -(-len(handles) // columns)
+    fig.legend(handles=handles, loc="outside upper center", ncols=-(-len(handles) // rows))
+
+
+def note(fig: Figure, text: str) -> None:
+    """Put what all panels share (threat, samples, what bands mean) below them, small."""
+    fig.supxlabel(text, fontsize=6.5, color="0.35", x=0.01, ha="left")
+
+
+def save(fig: Figure, data: pd.DataFrame, output: Path) -> None:
+    """Write output.pdf, output.png (200 dpi) and output.csv; equal input gives equal bytes."""
+    metadata: dict[str, dict[str, Any]] = {
+        "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None},
+        "png": {"Software": None},
+    }
+    for kind, fields in metadata.items():
+        with whole_file(output.with_name(f"{output.name}.{kind}")) as temporary:
+            fig.savefig(temporary, format=kind, dpi=200, metadata=fields)
+    with whole_file(output.with_name(f"{output.name}.csv")) as temporary:
+        data.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -1,0 +1,45 @@
+"""Accuracy and robust accuracy of every strategy: at the end of fine-tuning, and where robustness peaked."""
+
+import pandas as pd
+
+from tradeoff.analysis.metrics import last_and_peak
+from tradeoff.artifacts.looks import look
+from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.tables import Cell, Table, ranked
+from tradeoff.artifacts.text import interval
+
+# Column titles and the columns of `last_and_peak` behind them: value, lower and upper limit.
+MEASURES = {
+    "Accuracy": ("accuracy", "low", "high"),
+    "Robust accuracy": ("robustness", "robustness_low", "robustness_high"),
+    "Expected robustness": ("expected", "expected_low", "expected_high"),
+    "Peak robust accuracy": ("peak_robustness", "peak_robustness_low", "peak_robustness_high"),
+    "Accuracy there": ("peak_accuracy", "peak_accuracy_low", "peak_accuracy_high"),
+}
+
+
+def make(results: Results) -> Table:
+    """Set one row per panel and strategy (each variant of a sweep its own), in percent with intervals."""
+    data = last_and_peak(results.probes, results.threat)
+    rows = []
+    for panel in results.panels:
+        block = panel.rows(data)
+        columns = [_cells(block, *names) for names in MEASURES.values()]
+        steps = [Cell(f"{step:,}") for step in block["peak_step"]]
+        for index, row in enumerate(block.to_dict("records")):
+            name = f"{look(row['family']).label} {row['variant']}".strip()
+            rows.append([Cell(panel.name), Cell(name), *(column[index] for column in columns), steps[index]])
+    caption = (
+        f"{results.study['study']['title']}: accuracy and robust accuracy ({results.threat}) in percent, at"
+        " the last snapshot and where robust accuracy peaked, with 95% intervals. Expected robustness: the"
+        " mean over perturbation sizes. Bold: best of its dataset; underlined: second."
+    )
+    return Table(caption, ["Dataset", "Strategy", *MEASURES, "At step"], rows, data, left=2)
+
+
+def _cells(block: pd.DataFrame, value: str, low: str, high: str) -> list[Cell]:
+    percent = block[[value, low, high]] * 100
+    return [
+        Cell(f"{row[0]:.1f}", interval(row[1], row[2], 1), rank)
+        for row, rank in zip(percent.to_numpy(), ranked(percent[value].tolist(), 1), strict=True)
+    ]

@@ -1,0 +1,362 @@
+"""Runs attacks on many samples, and spends nothing on those already decided.
+
+Misclassified samples never enter. Fooled ones leave at once. Those left are packed into full batches again
+before every step, so that the hardware works on nothing else: all samples of a *wave* (as many as memory
+holds) go through step k together, batch by batch. The weights are frozen, so that backward passes compute the
+gradient of the images alone; the gradient of step k comes with the logits that test iterate k; the device is
+asked for an answer once in a step of a whole wave.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tradeoff.attacks.balls import norm_of
+from tradeoff.attacks.base import Attack, Evaluation, Samples, State
+from tradeoff.attacks.noise import Noise
+from tradeoff.attacks.threat import Threat
+
+ROBUST = 255  # first failure of a sample that resisted every epsilon
+# An attack keeps a few tensors of a wave's size.
+_WAVE_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How to run the model; changes results by rounding only.
+
+    precision: `fp32` (the model's own), or `bf16` autocast, where every adversarial example counts only if
+    the model in its own precision agrees. channels_last: memory layout for convolutions.
+    """
+
+    batch_size: int = 64
+    precision: str = "fp32"
+    channels_last: bool = False
+
+
+@dataclass
+class Diagnostics:
+    """Counts over attacked samples, for sanity flags.
+
+    zero_gradients: with a gradient of exactly 0 at the first point, of `first_points`.
+    risen: whose loss at the end lay above the first point's, of `climbs`.
+    fooled_by: how many each attack fooled, by name.
+    """
+
+    first_points: int = 0
+    zero_gradients: int = 0
+    climbs: int = 0
+    risen: int = 0
+    fooled_by: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class AttackResult:
+    """correct: (n,) bool, right on the clean image. fooled: (n,) bool, not robust (not correct included).
+
+    steps_to_fool: (n,) int16, the iterate that fooled the sample (0: the start), −1 where none did or none
+    was tried. adversarial: (n, 3, H, W) on the CPU, the clean image where nothing fooled; None unless asked
+    for.
+    """
+
+    correct: np.ndarray
+    fooled: np.ndarray
+    steps_to_fool: np.ndarray
+    adversarial: Tensor | None
+    diagnostics: Diagnostics
+
+
+@dataclass
+class SweepResult:
+    """first_failure: (n,) uint8; 0 wrong on the clean image, k first fooled at epsilons[k-1], 255 robust."""
+
+    first_failure: np.ndarray
+    diagnostics: Diagnostics
+
+
+def attack(
+    model: nn.Module,
+    images: np.ndarray | Tensor,
+    labels: np.ndarray | Tensor,
+    ids: np.ndarray | Tensor,
+    threat: Threat,
+    seed: int,
+    compute: Compute | None = None,
+    keep_examples: bool = False,
+) -> AttackResult:
+    """Attack every sample that the model gets right.
+
+    images: (n, 3, H, W), uint8, or floats in [0, 1]. labels, ids: (n,) int64; ids decide the random streams.
+    """
+    search = _Search(model, [threat], seed, compute or Compute(), keep_examples)
+    first = search.run(images, labels, ids)
+    examples = torch.cat(search.examples) if keep_examples else None
+    return AttackResult(
+        first != 0, first != ROBUST, np.concatenate(search.steps), examples, search.diagnostics
+    )
+
+
+def sweep(
+    model: nn.Module,
+    images: np.ndarray | Tensor,
+    labels: np.ndarray | Tensor,
+    ids: np.ndarray | Tensor,
+    threat: Threat,
+    epsilons: Sequence[float],
+    seed: int,
+    compute: Compute | None = None,
+) -> SweepResult:
+    """Attack every sample at rising epsilons until one fools it; none is attacked again after that.
+
+    epsilons: rising, at most 254; the threat's own is not used. Accuracy over them cannot rise by
+    construction. Random streams do not depend on epsilon.
+    """
+    if list(epsilons) != sorted(set(epsilons)) or not 0 < len(epsilons) < ROBUST:
+        raise ValueError(f"epsilons must rise, and be 1 to {ROBUST - 1}: {list(epsilons)}")
+    search = _Search(model, [threat.at(epsilon) for epsilon in epsilons], seed, compute or Compute())
+    return SweepResult(search.run(images, labels, ids), search.diagnostics)
+
+
+def predict(model: nn.Module, images: np.ndarray | Tensor, compute: Compute | None = None) -> Tensor:
+    """Return the logits (n, N) of clean images, in the model's own precision, on the model's device."""
+    compute = compute or Compute()
+    oracle = _Oracle(model, compute)
+    with _frozen(model):
+        chunks = _chunks(len(images), compute.batch_size)
+        return torch.cat([oracle.logits(oracle.to_floats(images[chunk])) for chunk in chunks])
+
+
+class _Search:
+    """Attacks at one or several epsilons, wave by wave."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        threats: Sequence[Threat],
+        seed: int,
+        compute: Compute,
+        keep_examples: bool = False,
+    ) -> None:
+        self.model, self.threats, self.seed = model, threats, seed
+        self.batch_size = compute.batch_size
+        self.keep_examples = keep_examples
+        self.oracle = _Oracle(model, compute)
+        self.diagnostics = Diagnostics()
+        self.examples: list[Tensor] = []
+        self.steps: list[np.ndarray] = []
+
+    def run(
+        self, images: np.ndarray | Tensor, labels: np.ndarray | Tensor, ids: np.ndarray | Tensor
+    ) -> np.ndarray:
+        size = images[:1].size if isinstance(images, np.ndarray) else images[:1].numel()
+        wave = max(self.batch_size, _WAVE_BYTES // (size * self.oracle.dtype.itemsize))
+        with _frozen(self.model):
+            parts = [
+                self._wave(images[rows], _tensor(labels[rows]), _tensor(ids[rows]))
+                for rows in (slice(first, first + wave) for first in range(0, len(images), wave))
+            ]
+        return np.concatenate(parts)
+
+    def _wave(self, images: np.ndarray | Tensor, labels: Tensor, ids: Tensor) -> np.ndarray:
+        """Return first_failure of the samples of a wave, (n,) uint8."""
+        oracle = self.oracle
+        x = oracle.to_floats(images)
+        labels, ids = labels.to(oracle.device), ids.to(oracle.device)
+        logits = torch.cat([oracle.logits(x[chunk]) for chunk in _chunks(len(x), self.batch_size)])
+        first_failure = torch.zeros(len(x), dtype=torch.uint8, device=oracle.device)
+        steps = torch.full((len(x),), -1, dtype=torch.int16, device=oracle.device)
+        examples = x.clone() if self.keep_examples else None
+        # Rows of the wave that are not decided yet.
+        rows = (logits.argmax(1) == labels).nonzero()[:, 0]
+        first_failure[rows] = ROBUST
+        samples = Samples(x, labels, ids, logits, labels).take(rows)
+        for rank, threat in enumerate(self.threats, start=1):
+            for stage, made in enumerate(threat.attempts(logits.shape[1])):
+                for round_ in made.rounds(logits.shape[1]):
+                    if not len(rows):
+                        break
+                    if round_.rank:
+                        samples.targets = _ranked_class(samples, round_.rank)
+                    noise = Noise(self.seed, (stage, round_.number))
+                    fooled_at, found = self._round(made, samples, noise)
+                    fooled = fooled_at >= 0
+                    first_failure[rows[fooled]] = rank
+                    steps[rows[fooled]] = fooled_at[fooled]
+                    if examples is not None and found is not None:
+                        examples[rows[fooled]] = found[fooled]
+                    self._count(made.name, fooled)
+                    rows, samples = rows[~fooled], samples.take(~fooled)
+        self.steps.append(steps.cpu().numpy())
+        if examples is not None:
+            self.examples.append(examples.cpu())
+        return first_failure.cpu().numpy()
+
+    def _round(self, made: Attack, samples: Samples, noise: Noise) -> tuple[Tensor, Tensor | None]:
+        """Run a round. Return the iterate that fooled each sample, (n,) int16, −1 for none; and the examples."""
+        n, device = len(samples), self.oracle.device
+        fooled_at = torch.full((n,), -1, dtype=torch.int16, device=device)
+        found = samples.images.clone() if self.keep_examples else None
+        rows = torch.arange(n, device=device)  # of the samples still in the round
+        state = made.start(samples, noise)
+        climb = _Climb(self.diagnostics, rows, samples.images.dtype) if made.uses_gradient else None
+        for turn in range(made.evaluations):
+            last = turn == made.evaluations - 1
+            fooled = torch.zeros(len(rows), dtype=torch.bool, device=device)
+            ended = torch.zeros_like(fooled)
+            # Updates overwrite the points; what is looked at again after the turn needs them as they were.
+            points = state.x.clone() if self.oracle.approximate or self.keep_examples else state.x
+            for chunk in _chunks(len(rows), self.batch_size):
+                part, view = samples.take(chunk), state.take(chunk)
+                seen = self._evaluate(made, part, view, gradient=made.uses_gradient and not last)
+                if made.any_iterate or last:
+                    fooled[chunk] = _inside(made, part, view) & seen.wrong
+                if climb is not None and seen.loss is not None:
+                    climb.see(turn, rows[chunk], seen)
+                if not last:
+                    done = made.update(turn, part, view, seen, noise.child(turn))
+                    if done is not None:
+                        ended[chunk] = done
+            if self.oracle.approximate:
+                self._confirm(fooled, points, samples.labels)
+            if found is not None:
+                found[rows[fooled]] = points[fooled]
+            leaving = fooled | ended
+            if last or bool(leaving.any()):
+                fooled_at[rows[fooled]] = turn
+                keep = ~leaving
+                rows, samples, state = rows[keep], samples.take(keep), state.take(keep)
+            if not len(rows):
+                break
+        if climb is not None:
+            climb.close()
+        return fooled_at, found
+
+    def _evaluate(self, made: Attack, samples: Samples, state: State, gradient: bool) -> Evaluation:
+        if gradient:
+            logits, loss, slope = self.oracle.climb(made, samples, state.x)
+            return Evaluation(logits, logits.argmax(1) != samples.labels, loss, slope)
+        logits = self.oracle.logits(state.x, fast=True)
+        value = made.loss(logits, samples) if made.uses_gradient else None
+        return Evaluation(logits, logits.argmax(1) != samples.labels, value)
+
+    def _confirm(self, fooled: Tensor, points: Tensor, labels: Tensor) -> None:
+        """Clear the flags of points that fool the model in the reduced precision only."""
+        suspects = fooled.nonzero()[:, 0]
+        for chunk in _chunks(len(suspects), self.batch_size):
+            rows = suspects[chunk]
+            fooled[rows] = self.oracle.logits(points[rows]).argmax(1) != labels[rows]
+
+    def _count(self, name: str, fooled: Tensor) -> None:
+        by = self.diagnostics.fooled_by
+        by[name] = by.get(name, 0) + int(fooled.sum())
+
+
+class _Oracle:
+    """The model, asked for logits or for gradients; images in, in the model's dtype and on its device."""
+
+    def __init__(self, model: nn.Module, compute: Compute) -> None:
+        weights = next(model.parameters())
+        self.model, self.device, self.dtype = model, weights.device, weights.dtype
+        self.approximate = compute.precision == "bf16"
+        self.layout = torch.channels_last if compute.channels_last else torch.contiguous_format
+        model.to(memory_format=self.layout)  # type: ignore[call-overload]
+
+    def to_floats(self, images: np.ndarray | Tensor) -> Tensor:
+        """Return images as floats in [0, 1] on the model's device, from bytes or floats."""
+        x = _tensor(images)
+        is_bytes = x.dtype == torch.uint8
+        x = x.to(self.device).to(self.dtype)
+        return x / 255 if is_bytes else x
+
+    def logits(self, x: Tensor, fast: bool = False) -> Tensor:
+        """Return (B, N) logits; `fast` allows the reduced precision."""
+        with torch.no_grad():
+            return self._forward(x.contiguous(memory_format=self.layout), fast)
+
+    def climb(self, made: Attack, samples: Samples, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits (B, N), the attack's loss (B,) and its gradient (B, 3, H, W) at x."""
+        x = x.detach().contiguous(memory_format=self.layout).requires_grad_(True)
+        with torch.enable_grad():
+            logits = self._forward(x, fast=True)
+            loss = made.loss(logits, samples)
+            (gradient,) = torch.autograd.grad(loss.sum(), x)
+        return logits.detach(), loss.detach(), gradient
+
+    def _forward(self, x: Tensor, fast: bool) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast and self.approximate):
+            logits: Tensor = self.model(x)
+        return logits.to(self.dtype)
+
+
+class _Climb:
+    """Counts zero gradients and rising losses of a round, on the device, and reads them once at its end."""
+
+    def __init__(self, diagnostics: Diagnostics, rows: Tensor, dtype: torch.dtype) -> None:
+        self.diagnostics = diagnostics
+        self.first = torch.zeros(len(rows), dtype=dtype, device=rows.device)
+        self.latest = torch.zeros_like(self.first)
+        self.moved = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+        self.zero_gradients = torch.zeros((), dtype=torch.int64, device=rows.device)
+
+    def see(self, turn: int, rows: Tensor, seen: Evaluation) -> None:
+        assert seen.loss is not None
+        self.latest[rows] = seen.loss
+        if turn == 0:
+            self.first[rows] = seen.loss
+            if seen.gradient is not None:
+                self.zero_gradients += (seen.gradient.abs().amax(dim=(1, 2, 3)) == 0).sum()
+        else:
+            self.moved[rows] = True
+
+    def close(self) -> None:
+        self.diagnostics.first_points += len(self.first)
+        self.diagnostics.zero_gradients += int(self.zero_gradients)
+        self.diagnostics.climbs += int(self.moved.sum())
+        self.diagnostics.risen += int((self.moved & (self.latest > self.first)).sum())
+
+
+def _inside(made: Attack, samples: Samples, state: State) -> Tensor:
+    """The samples whose point lies in the ball, as a mask that broadcasts to (B,)."""
+    if made.inside:
+        return torch.ones((), dtype=torch.bool, device=state.x.device)
+    return norm_of(state.x - samples.images, made.norm).view(-1) <= made.epsilon
+
+
+def _ranked_class(samples: Samples, rank: int) -> Tensor:
+    """The wrong class with the rank-th largest clean logit; the label itself leads, as it was predicted."""
+    return samples.clean_logits.argsort(dim=1, descending=True)[:, rank]
+
+
+def _chunks(n: int, batch_size: int) -> Iterator[slice]:
+    """Cut n rows into the fewest batches, all of nearly the same size: no small last one."""
+    count = math.ceil(n / batch_size)
+    edges = [round(n * k / count) for k in range(count + 1)] if count else [0]
+    return (slice(first, end) for first, end in itertools.pairwise(edges))
+
+
+def _tensor(values: np.ndarray | Tensor) -> Tensor:
+    # A copy: arrays mapped from files are read-only, which tensors cannot be.
+    return torch.from_numpy(np.array(values)) if isinstance(values, np.ndarray) else values
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients of weights inside the block; everything as before after it."""
+    modes = [(module, module.training) for module in model.modules()]
+    wanted = [weight for weight in model.parameters() if weight.requires_grad]
+    try:
+        model.eval()
+        for weight in wanted:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight in wanted:
+            weight.requires_grad_(True)
+        for module, mode in modes:
+            module.training = mode

@@ -1,0 +1,62 @@
+"""A threat: an attack with its parameters, a norm and an epsilon."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tradeoff import attacks
+from tradeoff.attacks.balls import NORMS
+from tradeoff.attacks.base import Attack
+from tradeoff.errors import UserError
+from tradeoff.params.epsilon import format_epsilon
+from tradeoff.params.fields import from_mapping
+
+
+@dataclass(frozen=True)
+class Threat:
+    """attack: a registry name. norm: `linf` or `l2`. epsilon: radius on pixels in [0, 1].
+
+    params: the attack's `Params`.
+    """
+
+    attack: str
+    norm: str
+    epsilon: float
+    params: Any
+
+    def at(self, epsilon: float) -> "Threat":
+        """Return the same threat with another epsilon."""
+        return replace(self, epsilon=epsilon)
+
+    def attempts(self, classes: int) -> list[Attack]:
+        """Return the attacks to make, one after the other, on a model of `classes` classes."""
+        made: list[Attack] = attacks.load(self.attack).attacks(self.params, self.norm, self.epsilon)
+        for attack in made:
+            if classes < attack.fewest_classes:
+                raise UserError(
+                    f"threat {self}",
+                    f"a model of {classes} classes",
+                    f"at least {attack.fewest_classes} for the loss of {attack.name}",
+                    "use the loss ce",
+                )
+        return made
+
+    def __str__(self) -> str:
+        return f"{self.attack} {self.norm} {format_epsilon(self.epsilon)}"
+
+
+def threat(spec: Mapping[str, Any], epsilon: float) -> Threat:
+    """Return the threat that a flat mapping states: `attack`, `norm` and any of the attack's parameters.
+
+    spec: such as {"attack": "pgd", "norm": "linf", "steps": 15}; checked here for names and types.
+    """
+    values = dict(spec)
+    name, norm = values.pop("attack"), values.pop("norm", "linf")
+    if name not in attacks.ATTACKS:
+        raise UserError("attack", repr(name), f"one of {', '.join(attacks.ATTACKS)}")
+    if norm not in NORMS:
+        raise UserError("norm", repr(norm), f"one of {', '.join(NORMS)}")
+    known = attacks.schema(name)["properties"]
+    if unknown := sorted(set(values) - set(known)):
+        raise UserError(unknown[0], f"a parameter that {name} does not have", f"one of {', '.join(known)}")
+    return Threat(name, norm, epsilon, from_mapping(attacks.load(name).Params, values))

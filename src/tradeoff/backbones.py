@@ -1,0 +1,302 @@
+"""Backbones: timm models with a new head that take pixels in [0, 1], and where their weights come from."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from tradeoff.errors import UserError
+from tradeoff.families import FAMILIES, family_of
+from tradeoff.files import sha256_of, whole_file
+
+# Arguments of timm.create_model that are ours to give, or that would load weights behind our back.
+RESERVED = {
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+    "cache_dir",
+    "num_classes",
+    "in_chans",
+    "scriptable",
+    "exportable",
+}
+
+State = dict[str, Tensor]
+
+
+class Classifier(nn.Module):
+    """A timm model with its classifier, taking images (B, 3, H, W) in [0, 1] to logits (B, N).
+
+    net: the timm model; names of parameters are its own everywhere, without a prefix.
+    mean, std: buffers (1, 3, 1, 1) of the normalisation inside.
+    model: its timm name, without the weights' tag.
+    trained: names of the parameters that fine-tuning moves; moving: names of the buffers that it moves, the
+    running statistics of BatchNorm. Everything until a strategy is applied.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: nn.Module, model: str, mean: list[float], std: list[float]) -> None:
+        super().__init__()
+        self.net = net
+        self.model = model
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+        self.trained = tuple(name for name, _ in net.named_parameters())
+        self.moving = statistics_names(net)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.net((images - self.mean) / self.std)
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the classifier sees, (B, D): `classify_features(features(x))` is `forward(x)`."""
+        net: Any = self.net
+        maps = net.forward_features((images - self.mean) / self.std)
+        features: Tensor = net.forward_head(maps, pre_logits=True)
+        return features
+
+    def classify_features(self, features: Tensor) -> Tensor:
+        """Return the logits (B, N) of features (B, D)."""
+        logits: Tensor = cast(Any, self.net).get_classifier()(features)
+        return logits
+
+
+def build(
+    spec: dict[str, Any], classes: int, seed: int, weights: Path | None, *, keep_head: bool = False
+) -> Classifier:
+    """Return a backbone with a classifier for `classes` classes, on the CPU, in eval mode.
+
+    spec: {model, arguments, mean, std, image_size, ...}, the backbone's section of params.
+    weights: a safetensors or torch file with timm's names; everything but the classifier has to match. The
+    classifier is timm's default initialisation, drawn from `seed`, unless `keep_head`. None: all is drawn.
+    UserError for an unknown model, arguments it does not take, or weights that are not its own.
+    """
+    net = _create(spec, classes, seed)
+    if weights is not None:
+        _load_weights(net, weights, keep_head=keep_head, model=spec["model"])
+    return Classifier(net, spec["model"].partition(".")[0], spec["mean"], spec["std"]).eval()
+
+
+def head_names(net: nn.Module) -> tuple[str, ...]:
+    """Return the names of the classifier's parameters."""
+    classifier = cast(Any, net).get_classifier()
+    own = {id(parameter) for parameter in classifier.parameters()}
+    return tuple(name for name, parameter in net.named_parameters() if id(parameter) in own)
+
+
+def batch_norms(net: nn.Module) -> list[nn.Module]:
+    """Return the layers that keep running statistics of their batches."""
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    return [module for module in net.modules() if isinstance(module, kinds)]
+
+
+def statistics_names(net: nn.Module) -> tuple[str, ...]:
+    """Return the names of BatchNorm's buffers: running mean, running variance, number of batches."""
+    own = {id(buffer) for layer in batch_norms(net) for buffer in layer.buffers()}
+    return tuple(name for name, buffer in net.named_buffers() if id(buffer) in own)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from a stream of `seed` inside the block, and leave the global one as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+# --- creating
+
+
+def _create(spec: dict[str, Any], classes: int, seed: int) -> nn.Module:
+    import timm
+
+    model, arguments = spec["model"], spec.get("arguments") or {}
+    where = f"backbones: {model}"
+    family = family_of(model)
+    if reserved := sorted(RESERVED & arguments.keys()):
+        raise UserError(f"{where}.arguments", reserved[0], "an argument of the architecture", "remove it")
+    # ASSUME: no stochastic depth unless arguments ask for it; timm's Swin has a rate of 0.1 by default.
+    arguments = {"drop_path_rate": 0.0} | arguments
+    try:
+        with seeded(seed):
+            net: nn.Module = timm.create_model(model, pretrained=False, num_classes=classes, **arguments)
+    except Exception as error:  # timm raises whatever its constructors do
+        raise UserError(
+            where, f"arguments {arguments} that timm refuses ({error})", "a timm model and arguments it takes"
+        ) from None
+    _, kinds, example = FAMILIES[family]
+    if type(net).__name__ not in kinds:
+        raise UserError(where, f"a {type(net).__name__}", f"a {' or '.join(kinds)}, such as {example}")
+    _check_size(net, spec, where)
+    return net
+
+
+def _check_size(net: nn.Module, spec: dict[str, Any], where: str) -> None:
+    """A transformer is built for one size of images: it has to be the one they are resized to."""
+    size = getattr(getattr(net, "patch_embed", None), "img_size", None)
+    asked = spec.get("image_size")
+    if size is not None and asked is not None and tuple(size) != (asked, asked):
+        raise UserError(
+            f"{where}.image_size",
+            str(asked),
+            f"{size[0]}, the size it is built for",
+            "or set arguments.img_size",
+        )
+
+
+# --- loading
+
+
+def _load_weights(net: nn.Module, weights: Path, *, keep_head: bool, model: str) -> None:
+    state = read_state(weights)
+    if state.keys() != net.state_dict().keys():
+        state = _renamed(net, state)
+    own = net.state_dict()
+    head = () if keep_head else head_names(net)
+    state = {name: tensor for name, tensor in state.items() if name not in head}
+    # Files older than the counter of batches lack it; it does nothing at a fixed momentum.
+    missing = [n for n in own if n not in state and n not in head and not n.endswith("num_batches_tracked")]
+    unexpected = [name for name in state if name not in own]
+    shapes = [
+        f"{name} {tuple(tensor.shape)} instead of {tuple(own[name].shape)}"
+        for name, tensor in state.items()
+        if name in own and tensor.shape != own[name].shape
+    ]
+    wrong = [
+        f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        if names
+    ]
+    if wrong:
+        raise UserError(
+            f"backbones: weights of {model} in {weights}",
+            "tensors " + ", ".join(wrong),
+            "exactly the backbone's own, whatever the classifier",
+            "check model and arguments against the file",
+        )
+    net.load_state_dict(state, strict=False)
+
+
+def _renamed(net: nn.Module, state: State) -> State:
+    """Apply timm's own translation of older files' names, where the architecture has one."""
+    translate = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
+    if translate is None:
+        return state
+    try:
+        return dict(translate(dict(state), net))
+    except Exception:  # a file of something else entirely: its own names say so best
+        return state
+
+
+def read_state(path: Path) -> State:
+    """Return the tensors of a safetensors file, or of a torch file that holds nothing but tensors.
+
+    UserError when it is missing, broken, or would have to run code.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise UserError(f"weights {path}", "no such file", "a safetensors file", "check the name")
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise UserError(f"weights {path}", f"a broken file ({error})", "a whole safetensors file") from None
+    except Exception as error:  # torch.load: pickle, zip or end-of-file errors of any kind
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"weights {path}", f"a file that cannot be read safely ({first})", "safetensors, or tensors alone"
+        ) from None
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise UserError(f"weights {path}", "something else than named tensors", "a state dict")
+    return content
+
+
+# --- fetching
+
+
+def fetch_weights(weights: dict[str, Any], mirror: Path | None, output: Path) -> dict[str, str]:
+    """Write the weights that params ask for to `output`, as safetensors, and say where they came from.
+
+    weights: {file: name or path} or {hub: repository, revision: commit, filename: model.safetensors}, each
+    with an optional sha256. mirror: a folder whose `weights/` has them; with it nothing touches the network.
+    Returns {source, revision, source_sha256, sha256}; UserError when they cannot be had as asked.
+    """
+    if "file" in weights:
+        file, about = _local(weights["file"], mirror), {"source": weights["file"]}
+    elif mirror is not None:
+        name = f"{weights['hub'].split('/')[-1]}.safetensors"
+        file, about = _local(name, mirror), {"source": f"mirror: {name}"}
+    else:
+        file = _download(weights["hub"], weights["revision"], weights.get("filename", "model.safetensors"))
+        about = {"source": weights["hub"], "revision": weights["revision"]}
+    found = sha256_of(file)
+    if weights.get("sha256", found) != found:
+        raise UserError(
+            "backbones: weights.sha256",
+            f"{found} for {about['source']}",
+            weights["sha256"],
+            "the file is another one, or broken",
+        )
+    state = read_state(file)  # says so now when the file is broken
+    with whole_file(output) as temporary:
+        if file.suffix == ".safetensors":
+            shutil.copyfile(file, temporary)
+        else:
+            _write(state, temporary)
+    return about | {"source_sha256": found, "sha256": sha256_of(output)}
+
+
+def _local(name: str, mirror: Path | None) -> Path:
+    places = [Path(name)] if mirror is None else [mirror / "weights" / name, Path(name)]
+    for place in places:
+        if place.is_file():
+            return place
+    raise UserError(
+        f"backbones: weights {name}",
+        "no such file at " + " or ".join(map(str, places)),
+        "the file there",
+        "" if mirror else "or name a mirror (data.mirror, or TRADEOFF_MIRROR)",
+    )
+
+
+def _download(repository: str, revision: str, filename: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
+    where = f"backbones: weights of {repository}"
+    try:
+        return Path(hf_hub_download(repository, filename, revision=revision))
+    except RevisionNotFoundError:
+        raise UserError(
+            f"{where}, revision", f"no commit {revision}", "a commit of this repository"
+        ) from None
+    except RepositoryNotFoundError:
+        raise UserError(where, "no such public repository", "a repository of the hub") from None
+    except Exception as error:  # whatever the hub's client meets on its way: network, disk, certificates
+        if isinstance(error, EntryNotFoundError) and getattr(error, "response", None) is not None:
+            raise UserError(f"{where}, filename", f"no file {filename}", "a file of that commit") from None
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            where, f"no download ({first})", "a connection to the hub", "or a mirror folder (TRADEOFF_MIRROR)"
+        ) from None
+
+
+def _write(state: State, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    # Tensors that share memory in a torch file get their own.
+    save_file({name: tensor.clone().contiguous() for name, tensor in state.items()}, path)

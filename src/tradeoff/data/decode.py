@@ -1,0 +1,64 @@
+"""Encoded images to squares of RGB bytes."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageOps
+
+RESIZES = ("squash", "crop")
+BILINEAR = Image.Resampling.BILINEAR
+
+
+class DecodeError(Exception):
+    """An image that does not decode; row: its place in the batch."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(row, reason)
+        self.row, self.reason = row, reason
+
+
+def decode(images: Sequence[bytes], size: int, resize: str) -> np.ndarray:
+    """Return encoded images as (n, 3, size, size) uint8 RGB.
+
+    resize: squash (both sides to `size`, as P1's code does) or crop (the short side to `size`, then the
+    centre, as torchvision's Resize and CenterCrop do); both bilinear, antialiased where they shrink.
+    DecodeError for bytes that are no image, or not a whole one.
+    """
+    squares = np.empty((len(images), 3, size, size), dtype=np.uint8)
+    for row, encoded in enumerate(images):
+        try:
+            image = to_rgb(Image.open(io.BytesIO(encoded)))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise DecodeError(row, str(error)) from None
+        square = _squash(image, size) if resize == "squash" else _crop(image, size)
+        squares[row] = np.asarray(square).transpose(2, 0, 1)
+    return squares
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image upright and in RGB, from grey, palette, CMYK, or with an alpha channel.
+
+    # ASSUME: transparency is dropped, not laid over a background; 16-bit grey keeps its upper byte.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "RGB":
+        image.load()
+        return image
+    if image.mode.startswith("I;16") or image.mode == "I":
+        image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+    return image.convert("RGB")
+
+
+def _squash(image: Image.Image, size: int) -> Image.Image:
+    return image if image.size == (size, size) else image.resize((size, size), BILINEAR)
+
+
+def _crop(image: Image.Image, size: int) -> Image.Image:
+    width, height = image.size
+    if min(width, height) != size:
+        scale = size / min(width, height)
+        width, height = (size if side == min(image.size) else int(side * scale) for side in image.size)
+        image = image.resize((width, height), BILINEAR)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return image.crop((left, top, left + size, top + size))

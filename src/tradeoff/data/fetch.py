@@ -1,0 +1,108 @@
+"""Fetch a dataset from wherever it comes from into data/raw: two Parquet files of one form, source.json."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tradeoff.data import raw, registry
+from tradeoff.data.hub import download
+from tradeoff.data.raw import RawDataset
+from tradeoff.data.readers import read_folder, read_generated, read_parquet
+from tradeoff.data.source import Columns, DatasetSource, Hub
+from tradeoff.errors import UserError
+from tradeoff.files import sha256_of, write_json
+
+
+def fetch(
+    name: str, definition: Mapping[str, Any], mirror: Path | None, output: Path, kind: str | None = None
+) -> None:
+    """Write train.parquet, test.parquet and, last, source.json into `output` (form: `tradeoff.data.raw`).
+
+    definition: what params say about the dataset; may be empty. mirror: a folder laid out as
+    datasets/<name>/{train,test}.parquet. kind: where it comes from; None: as `registry.source_kind` decides.
+    The same source gives the same bytes. UserError for a source that is missing, broken or has another
+    checksum, class count or domains than expected.
+    """
+    source = registry.source(name, definition)
+    kind = kind or registry.source_kind(name, definition, mirror)
+    scratch = output.parent / f".{output.name}.fetching"
+    scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        dataset = _read(kind, name, source, definition, mirror, scratch)
+        counts = raw.write(output / "train.parquet", dataset.schema, dataset.train)
+        counts |= {"test": sum(raw.write(output / "test.parquet", dataset.schema, dataset.test).values())}
+    except BaseException:
+        if kind != "hub":  # what was downloaded is continued next time
+            shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    write_json(
+        output / "source.json",
+        {
+            "dataset": name,
+            "kind": kind,
+            "title": source.title,
+            "licence": source.licence,
+            "citation": source.citation,
+            "class_names": list(dataset.class_names),
+            "domain_names": list(dataset.domain_names),
+            "n": counts,
+            "sha256": {file: sha256_of(output / file) for file in ("train.parquet", "test.parquet")},
+            **dataset.origin,
+        },
+    )
+    shutil.rmtree(scratch)
+
+
+def _read(
+    kind: str,
+    name: str,
+    source: DatasetSource,
+    definition: Mapping[str, Any],
+    mirror: Path | None,
+    scratch: Path,
+) -> RawDataset:
+    sha256 = dict(definition.get("sha256", {}))
+    cache = scratch / "cache"
+    match kind:
+        case "generated":
+            return read_generated(registry.modules(name)[0])
+        case "folder":
+            return read_folder(Path(definition["folder"]), source.domains)
+        case "parquet":
+            files = {split: [Path(path)] for split, path in definition["parquet"].items()}
+            columns = Columns(**{key: definition[key] for key in ("image", "label") if key in definition})
+            return read_parquet(name, source, files, columns, sha256, cache)
+        case "mirror":
+            if mirror is None:
+                raise UserError("TRADEOFF_MIRROR", "nothing", f"the mirror that holds {name}")
+            registry.check_mirror([name], {name: definition}, mirror)
+            folder = mirror / "datasets" / name
+            files = {split: [folder / f"{split}.parquet"] for split in registry.SPLITS}
+            return read_parquet(name, source, files, Columns(), sha256, cache)
+        case _:
+            hub = _hub(name, source, definition)
+            files = download(name, hub, scratch / "files")
+            try:
+                dataset = read_parquet(name, source, files, hub.columns, dict(hub.sha256), cache)
+            except UserError:
+                shutil.rmtree(scratch / "files")  # what is wrong with them, no later attempt should reuse
+                raise
+            pinned = {"repository": hub.repository, "revision": hub.revision}
+            return dataclasses.replace(dataset, origin=dataset.origin | pinned)
+
+
+def _hub(name: str, source: DatasetSource, definition: Mapping[str, Any]) -> Hub:
+    """The dataset's place on the hub, with what params say of revision and checksums."""
+    if source.hub is None:
+        raise UserError(
+            f"dataset {name}",
+            "no copy of it on the hub that we know",
+            "a mirror that holds it (data.mirror, TRADEOFF_MIRROR)",
+            f"or files of your own, named in datasets.{name}.parquet",
+        )
+    hub = source.hub
+    if definition.get("revision", hub.revision) != hub.revision:
+        hub = dataclasses.replace(hub, revision=definition["revision"], sha256={})
+    return dataclasses.replace(hub, sha256={**hub.sha256, **definition.get("sha256", {})})

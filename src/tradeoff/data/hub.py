@@ -1,0 +1,101 @@
+"""Download a dataset's Parquet files from the Hugging Face hub, at a pinned revision."""
+
+import fnmatch
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tradeoff.data.source import Hub
+from tradeoff.errors import UserError
+
+ATTEMPTS = 3
+PAUSE = 5.0  # seconds before the second attempt; twice as long before the third
+
+T = TypeVar("T")
+
+
+def download(name: str, hub: Hub, folder: Path) -> dict[str, list[Path]]:
+    """Download the files of every split into `folder`; return their paths by split, in the order of names.
+
+    Whatever a call that failed left in `folder` is used: finished files as they are, others from where they
+    stopped. UserError without a pinned revision, for a repository, revision or files that do not exist, and
+    when the hub cannot be reached.
+    """
+    if hub.revision is None:
+        raise UserError(
+            f"datasets.{name}.revision",
+            "none",
+            f"the commit of {hub.repository} to download, 40 hexadecimal digits",
+            f"find it under https://huggingface.co/datasets/{hub.repository}/commits/main",
+        )
+    # Read when the library is first imported: what it keeps besides the files goes where they go.
+    os.environ.setdefault("HF_XET_CACHE", str(folder / "xet"))
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    place: dict[str, Any] = {"repo_id": hub.repository, "repo_type": "dataset", "revision": hub.revision}
+    names = _insist(name, hub, partial(api.list_repo_files, **place))
+    chosen = {split: sorted(fnmatch.filter(names, pattern)) for split, pattern in hub.files.items()}
+    for split, found in chosen.items():
+        if not found:
+            raise UserError(
+                f"dataset {name}",
+                f"no file {hub.files[split]} in {hub.repository} at {hub.revision}",
+                f"Parquet files of the {split} split",
+                f"download it by hand and name the files in datasets.{name}.parquet",
+            )
+
+    def fetch_file(file: str) -> Path:
+        return Path(api.hf_hub_download(filename=file, local_dir=folder, **place))
+
+    return {
+        split: [_insist(name, hub, partial(fetch_file, file)) for file in found]
+        for split, found in chosen.items()
+    }
+
+
+def _insist(name: str, hub: Hub, call: Callable[[], T]) -> T:
+    """Call; again after a pause when the connection failed; UserError for what no repetition mends."""
+    # HTTPError is that of the HTTP client which this version of the library uses.
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]
+        HfHubHTTPError,
+        HTTPError,
+        LocalEntryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return call()
+        except RevisionNotFoundError:
+            raise UserError(
+                f"datasets.{name}.revision",
+                str(hub.revision),
+                f"a commit of {hub.repository}",
+                "see its list of commits on the hub",
+            ) from None
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            if status < 500 and status != 429:
+                raise UserError(
+                    f"dataset {name}",
+                    f"status {status} from the hub for {hub.repository}",
+                    "a repository that you may read",
+                    "if it is gated, accept its terms there and log in with `hf auth login`",
+                ) from None
+            problem: Exception = error
+        except (HTTPError, LocalEntryNotFoundError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+                raise  # the disk's fault, not the network's
+            problem = error
+        if attempt < ATTEMPTS:
+            time.sleep(PAUSE * attempt)
+    raise UserError(
+        f"dataset {name}",
+        f"no answer from the hub ({type(problem).__name__})",
+        "a connection to it",
+        "run the same command again to continue where it stopped, or set a mirror (data.mirror)",
+    ) from None

@@ -1,0 +1,187 @@
+"""Decode a fetched dataset once, into an array that every run maps into memory."""
+
+import hashlib
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tradeoff.data.decode import RESIZES, DecodeError, decode
+from tradeoff.data.raw import open_parquet
+from tradeoff.errors import UserError
+from tradeoff.files import read_json, sha256_of, whole_file, write_json
+
+ROWS_AT_ONCE = 500
+FILES = ("train.parquet", "test.parquet")
+
+
+def pack(raw: Path, output: Path, size: int, resize: str, workers: int = 1) -> None:
+    """Write images.npy, index.parquet and, last, manifest.json into `output`.
+
+    raw: a folder that `tradeoff.data.fetch` made. size: height and width in pixels. resize: squash or crop.
+    workers: processes that decode; their number does not change a byte.
+    images.npy is uint8 (N, 3, size, size), the rows of train.parquet and then of test.parquet; index.parquet
+    has row, label, domain (null without domains) and split (train, validation or test).
+    UserError for an image that does not decode, and for a class without test images.
+    """
+    if resize not in RESIZES or size < 1:
+        raise UserError(
+            "pack", f"size {size}, resize {resize}", f"a positive size and {' or '.join(RESIZES)}"
+        )
+    source = read_json(raw / "source.json")
+    index = _index(raw)
+    _check_test_images(raw, index, source)
+    shape = (len(index), 3, size, size)
+    duplicates = _Duplicates(index["split"].to_pylist())
+    with whole_file(output / "images.npy") as temporary, open(temporary, "wb") as file:
+        # Written in order rather than through a memory map: a full disk is then an error, not a crash.
+        np.lib.format.write_array_header_1_0(
+            file,
+            {"descr": "|u1", "fortran_order": False, "shape": shape},  # type: ignore[arg-type]
+        )
+        _write_images(file, _batches(raw), (size, resize), workers, duplicates)
+    with whole_file(output / "index.parquet") as temporary:
+        pq.write_table(index, temporary)
+    write_json(
+        output / "manifest.json",
+        {
+            "shape": shape,
+            "dtype": "uint8",
+            "size": size,
+            "resize": resize,
+            "class_names": source["class_names"],
+            "domain_names": source["domain_names"],
+            "counts": _counts(index, source["class_names"]),
+            "duplicates": duplicates.counts(),
+            "bytes": {name: (output / name).stat().st_size for name in ("images.npy", "index.parquet")},
+            "sha256": {name: sha256_of(output / name) for name in ("images.npy", "index.parquet")},
+            "source": {
+                key: value for key, value in source.items() if key not in ("class_names", "domain_names")
+            },
+        },
+    )
+
+
+class _Duplicates:
+    """Counts images with the same pixels, as they pass in the order of rows."""
+
+    def __init__(self, splits: list[str]) -> None:
+        self.splits = iter(splits)
+        self.seen: dict[str, set[bytes]] = defaultdict(set)
+        self.found: Counter[str] = Counter()
+
+    def add(self, images: np.ndarray) -> None:
+        for image, split in zip(images, self.splits, strict=False):
+            pixels = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+            self.found[f"within {split}"] += pixels in self.seen[split]
+            if split == "test":
+                for other in self.seen.keys() - {"test"}:
+                    self.found[f"test in {other}"] += pixels in self.seen[other]
+            self.seen[split].add(pixels)
+
+    def counts(self) -> dict[str, int]:
+        """Images equal, pixel by pixel as packed, to an earlier one of their split or to one of another."""
+        return dict(sorted(self.found.items()))
+
+
+def _index(raw: Path) -> pa.Table:
+    """Return row, label, domain and split of every image."""
+    parts = []
+    for name in FILES:
+        columns = [field for field in open_parquet(raw / name).schema_arrow.names if field != "image"]
+        table = pq.read_table(raw / name, columns=columns)
+        split = (
+            table["split"]
+            if "split" in columns
+            else pa.array([name.removesuffix(".parquet")] * len(table), pa.string())
+        )
+        domain = table["domain"] if "domain" in columns else pa.nulls(len(table), pa.int64())
+        parts.append(pa.table({"label": table["label"], "domain": domain, "split": split}))
+    index = pa.concat_tables(parts).combine_chunks().replace_schema_metadata()
+    return index.add_column(0, "row", pa.array(np.arange(len(index)), pa.int64()))
+
+
+def _check_test_images(raw: Path, index: pa.Table, source: dict[str, Any]) -> None:
+    tested = set(index.filter(pc.equal(index["split"], "test"))["label"].to_pylist())
+    missing = [name for label, name in enumerate(source["class_names"]) if label not in tested]
+    if missing:
+        raise UserError(
+            str(raw / "test.parquet"),
+            f"no test image of {len(missing)} classes ({', '.join(missing[:5])})",
+            "at least one of every class",
+            "add some, or leave these classes out",
+        )
+
+
+def _batches(raw: Path) -> Iterator[tuple[str, int, list[bytes]]]:
+    """Yield (file, first row in it, encoded images), in the order of rows."""
+    for name in FILES:
+        row = 0
+        for batch in open_parquet(raw / name).iter_batches(ROWS_AT_ONCE, columns=["image"]):
+            encoded = pc.struct_field(batch.column("image"), "bytes").to_pylist()
+            yield str(raw / name), row, encoded
+            row += len(encoded)
+
+
+def _write_images(
+    file: IO[bytes],
+    batches: Iterator[tuple[str, int, list[bytes]]],
+    form: tuple[int, str],
+    workers: int,
+    duplicates: _Duplicates,
+) -> None:
+    for images in _decoded(batches, form, workers):
+        duplicates.add(images)
+        file.write(images.tobytes())
+
+
+def _decoded(
+    batches: Iterator[tuple[str, int, list[bytes]]], form: tuple[int, str], workers: int
+) -> Iterator[np.ndarray]:
+    if workers == 1:
+        for file, row, encoded in batches:
+            with _naming(file, row):
+                yield decode(encoded, *form)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting: deque[tuple[str, int, Future[np.ndarray]]] = deque()
+        for file, row, encoded in batches:
+            waiting.append((file, row, pool.submit(decode, encoded, *form)))
+            if len(waiting) > 2 * workers:  # so that memory holds a few batches, not the dataset
+                yield _result(*waiting.popleft())
+        while waiting:
+            yield _result(*waiting.popleft())
+
+
+def _result(file: str, row: int, future: "Future[np.ndarray]") -> np.ndarray:
+    with _naming(file, row):
+        return future.result()
+
+
+@contextmanager
+def _naming(file: str, first_row: int) -> Iterator[None]:
+    """Turn a DecodeError into a UserError that names file and row."""
+    try:
+        yield
+    except DecodeError as error:
+        raise UserError(
+            f"{file}, row {first_row + error.row}",
+            f"an image that does not decode ({error.reason})",
+            "a whole image",
+            "fetch the dataset again, or leave this image out",
+        ) from None
+
+
+def _counts(index: pa.Table, class_names: list[str]) -> dict[str, dict[str, int]]:
+    """Images of every class in every split."""
+    found = Counter(zip(index["split"].to_pylist(), index["label"].to_pylist(), strict=True))
+    splits = sorted({split for split, _ in found})
+    return {split: {name: found[split, label] for label, name in enumerate(class_names)} for split in splits}

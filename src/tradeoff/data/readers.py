@@ -1,0 +1,236 @@
+"""Read a dataset, wherever it comes from, into the raw form: one function per kind of source."""
+
+import hashlib
+import importlib
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
+
+from tradeoff.data.raw import IMAGE, ROWS_PER_GROUP, RawDataset, open_parquet, table
+from tradeoff.data.source import Columns, DatasetSource
+from tradeoff.errors import UserError
+from tradeoff.files import sha256_of
+
+IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+
+
+def read_generated(module: str) -> RawDataset:
+    """Draw a dataset with its module's `generate`; images are kept as PNG."""
+    drawn = importlib.import_module(module).generate()
+    return RawDataset(
+        drawn.class_names, (), False, _as_png(*drawn.train), _as_png(*drawn.test), {"files": []}
+    )
+
+
+def read_folder(root: Path, domains: Sequence[str]) -> RawDataset:
+    """Read [<domain>/]{train,test}/<class>/<image>, classes and files in the order of their names.
+
+    UserError when a split has a class that the other lacks, or no image.
+    """
+    roots = [root / domain for domain in domains] or [root]
+    names = {
+        split: sorted(
+            {folder.name for each in roots for folder in (each / split).iterdir() if folder.is_dir()}
+        )
+        for split in ("train", "test")
+    }
+    if names["train"] != names["test"]:
+        differing = sorted(set(names["train"]) ^ set(names["test"]))
+        raise UserError(
+            str(root), f"{_some(differing)} in one of train and test only", "the same classes in both"
+        )
+    classes = names["train"]
+    files = {split: _image_files(roots, split, classes) for split in ("train", "test")}
+    for split, found in files.items():
+        if not found:
+            raise UserError(str(root / split), "no images", "image files in a folder for each class")
+    origin = {"files": [{"split": split, "name": f"{len(found)} images"} for split, found in files.items()]}
+    tables = {split: _read_files(root, found, bool(domains)) for split, found in files.items()}
+    return RawDataset(classes, domains, False, tables["train"], tables["test"], origin)
+
+
+def read_parquet(
+    name: str,
+    source: DatasetSource,
+    files: dict[str, list[Path]],
+    columns: Columns,
+    sha256: dict[str, str],
+    scratch: Path,
+) -> RawDataset:
+    """Read Parquet files (by split: train, test, perhaps validation) through HF `datasets`.
+
+    sha256: expected checksums by split, of its files joined in their order; may lack splits.
+    scratch: a folder for the loader's cache, which the caller removes after the rows were read.
+    UserError for a file that is missing, broken or of another checksum, for missing columns, and for labels
+    or domains that are not what the source says.
+    """
+    read = [_check_file(split, path, columns, source) for split, paths in files.items() for path in paths]
+    for split, expected in sha256.items():
+        found = _joined_sha256(files[split])
+        if found != expected:
+            raise UserError(
+                f"dataset {name}: {', '.join(path.name for path in files[split])}",
+                f"sha256 {found}",
+                expected,
+                f"fetch it again, or correct datasets.{name}.sha256.{split}",
+            )
+    loaded = _load(files, scratch)
+    class_names = _names(loaded, columns.label, source.classes, columns.offset)
+    domain_names = _names(loaded, columns.domain, None, 0) if source.domains else []
+    if source.classes is not None and len(class_names) != source.classes:
+        raise UserError(f"dataset {name}", f"{len(class_names)} classes", f"{source.classes}")
+    if sorted(domain_names) != sorted(source.domains):
+        raise UserError(f"dataset {name}", f"domains {_some(domain_names)}", f"{_some(source.domains)}")
+
+    def tables(*splits: str) -> Iterator[pa.Table]:
+        for split in splits:
+            for batch in loaded[split].with_format("arrow").iter(ROWS_PER_GROUP):
+                rows = _to_raw(batch, columns, class_names, domain_names, f"dataset {name}, split {split}")
+                yield rows.append_column("split", pa.array([split] * len(rows), pa.string()))
+
+    validation = "validation" in files
+    train = tables("train", "validation") if validation else tables("train")
+    return RawDataset(class_names, domain_names, validation, train, tables("test"), {"files": read})
+
+
+def _as_png(images: np.ndarray, labels: np.ndarray) -> Iterator[pa.Table]:
+    for start in range(0, len(images), ROWS_PER_GROUP):
+        rows = slice(start, start + ROWS_PER_GROUP)
+        encoded = []
+        for image in images[rows]:
+            buffer = io.BytesIO()
+            Image.fromarray(image).save(buffer, "PNG")
+            encoded.append(buffer.getvalue())
+        yield table(encoded, labels[rows].tolist())
+
+
+def _image_files(roots: Sequence[Path], split: str, classes: Sequence[str]) -> list[tuple[Path, int, int]]:
+    """Return (file, label, domain) of every image of a split."""
+    return [
+        (path, label, domain)
+        for domain, root in enumerate(roots)
+        for label, class_name in enumerate(classes)
+        for path in sorted((root / split / class_name).glob("*"))
+        if path.suffix.lower() in IMAGE_ENDINGS
+    ]
+
+
+def _read_files(root: Path, files: list[tuple[Path, int, int]], with_domains: bool) -> Iterator[pa.Table]:
+    for start in range(0, len(files), ROWS_PER_GROUP):
+        paths, labels, domains = zip(*files[start : start + ROWS_PER_GROUP], strict=True)
+        yield table(
+            [path.read_bytes() for path in paths],
+            labels,
+            [path.relative_to(root).as_posix() for path in paths],
+            domains if with_domains else None,
+        )
+
+
+def _check_file(split: str, path: Path, columns: Columns, source: DatasetSource) -> dict[str, str]:
+    """Check that a file is whole and has the columns; return what source.json says of it."""
+    found = open_parquet(path).schema_arrow.names
+    wanted = [columns.image, columns.label, *([columns.domain] if source.domains else [])]
+    if missing := [column for column in wanted if column not in found]:
+        raise UserError(
+            str(path), f"columns {', '.join(found)}", f"also {', '.join(missing)}", "name the right columns"
+        )
+    return {"split": split, "name": path.name, "sha256": sha256_of(path)}
+
+
+def _joined_sha256(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _load(files: dict[str, list[Path]], scratch: Path) -> Any:
+    """Return the DatasetDict of Parquet files."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    try:
+        return datasets.load_dataset(
+            "parquet",
+            data_files={split: [str(path) for path in paths] for split, paths in files.items()},
+            cache_dir=str(scratch),
+        )
+    except datasets.exceptions.DatasetGenerationError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
+            raise error.__cause__ from None  # such as a full disk
+        names = ", ".join(str(path) for paths in files.values() for path in paths)
+        reason = error.__cause__ or error
+        raise UserError(names, f"unreadable rows ({reason})", "whole Parquet files of one schema") from None
+
+
+def _names(loaded: Any, column: str, expected: int | None, offset: int) -> list[str]:
+    """Return the names of a column's classes: its feature's, or else its own texts, or its numbers."""
+    feature = loaded["train"].features[column]
+    if hasattr(feature, "names"):
+        # Some sources that count from 1 name a class 0 as well, which no image has.
+        spare = offset if expected is not None and len(feature.names) == expected + offset else 0
+        return list(feature.names[spare:])
+    values = sorted({value for split in loaded.values() for value in split.unique(column)})
+    if values and isinstance(values[0], str):
+        return values
+    return [str(number) for number in range(offset, (values[-1] if values else 0) + 1)]
+
+
+def _to_raw(
+    batch: pa.Table, columns: Columns, class_names: list[str], domain_names: list[str], where: str
+) -> pa.Table:
+    raw = {
+        "image": _encoded(batch[columns.image], where),
+        "label": _codes(
+            batch[columns.label], class_names, columns.offset, f"{where}, column {columns.label}"
+        ),
+    }
+    if domain_names:
+        raw["domain"] = _codes(batch[columns.domain], domain_names, 0, f"{where}, column {columns.domain}")
+    return pa.table(raw)
+
+
+def _encoded(images: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
+    """Return images as structs of bytes and path, from such structs or from plain bytes."""
+    if pa.types.is_struct(images.type):
+        encoded, paths = pc.struct_field(images, "bytes"), pc.struct_field(images, "path")
+    elif pa.types.is_binary(images.type) or pa.types.is_large_binary(images.type):
+        encoded, paths = images.cast(pa.binary()), pa.nulls(len(images), pa.string())
+    else:
+        raise UserError(where, f"images as {images.type}", "encoded images (bytes)")
+    if encoded.null_count:
+        raise UserError(where, f"{encoded.null_count} images without bytes", "encoded images in the file")
+    encoded, paths = (
+        each.combine_chunks() if isinstance(each, pa.ChunkedArray) else each for each in (encoded, paths)
+    )
+    return pa.chunked_array([pa.StructArray.from_arrays([encoded, paths], fields=list(IMAGE))])
+
+
+def _codes(values: pa.ChunkedArray, names: list[str], offset: int, where: str) -> pa.ChunkedArray:
+    """Return class numbers from 0, out of numbers from `offset` or of names."""
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        codes = pc.index_in(values.cast(pa.string()), pa.array(names)).cast(pa.int64())
+    else:
+        codes = pc.subtract(values.cast(pa.int64()), offset)
+    if codes.null_count:
+        raise UserError(where, f"{codes.null_count} rows without a value", "a value in every row")
+    found = pc.min_max(codes).as_py()
+    if not 0 <= found["min"] <= found["max"] < len(names):
+        raise UserError(
+            where,
+            f"numbers from {found['min'] + offset} to {found['max'] + offset}",
+            f"numbers from {offset} to {len(names) - 1 + offset}",
+        )
+    return codes
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (" ..." if len(names) > 6 else "") if names else "none"

@@ -1,0 +1,20 @@
+"""Caltech-256: 256 classes of objects and one of clutter, with official validation images."""
+
+from tradeoff.data.source import Columns, DatasetSource, Hub
+
+SOURCE = DatasetSource(
+    title="Caltech-256",
+    classes=257,
+    licence="CC BY 4.0",
+    citation="Griffin, Holub and Perona, Caltech-256 object category dataset, 2007",
+    hub=Hub(
+        repository="ilee0022/Caltech-256",
+        revision=None,
+        columns=Columns(offset=1),
+        files={
+            "train": "*train-*.parquet",
+            "validation": "*validation-*.parquet",
+            "test": "*test-*.parquet",
+        },
+    ),
+)

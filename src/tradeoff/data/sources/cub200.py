@@ -1,0 +1,11 @@
+"""CUB-200-2011: two hundred species of birds."""
+
+from tradeoff.data.source import DatasetSource, Hub
+
+SOURCE = DatasetSource(
+    title="CUB-200-2011",
+    classes=200,
+    licence="non-commercial research and education",
+    citation="Wah et al., The Caltech-UCSD Birds-200-2011 dataset, 2011",
+    hub=Hub(repository="efekankavalci/CUB_200_2011", revision=None),
+)

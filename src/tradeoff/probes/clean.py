@@ -1,0 +1,41 @@
+"""Clean accuracy on the run's own test set."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from tradeoff.attacks.engine import Compute, predict
+from tradeoff.probes.measured import Measured, TestSet
+
+
+def schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "accuracy on unchanged images",
+        "properties": {"kind": {"const": "clean"}},
+        "required": ["kind"],
+        "additionalProperties": False,
+    }
+
+
+def evaluate(
+    model: nn.Module, test_sets: Sequence[TestSet], probe: dict[str, Any], compute: Compute
+) -> Measured:
+    """Return for each test set the number of samples classified correctly, and which."""
+    rows, outcomes = [], {}
+    for test in test_sets:
+        answers = predict(model, test.images, compute).argmax(1).cpu()
+        correct = (answers == torch.from_numpy(test.labels)).numpy()
+        outcomes[f"correct/{test.reference}"] = correct.astype("uint8")
+        rows.append(
+            {
+                "test_set": test.reference,
+                "threat": "none",
+                "epsilon": 0.0,
+                "n": len(correct),
+                "correct": int(correct.sum()),
+            }
+        )
+    return Measured(rows, outcomes)

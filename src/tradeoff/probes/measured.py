@@ -1,0 +1,38 @@
+"""What passes between a kind of probe and the run of it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Images to test on.
+
+    reference: dataset or dataset.domain. images: (n, 3, H, W) uint8. labels: (n,) int64.
+    ids: (n,) int64, row numbers of the packed dataset.
+    """
+
+    # Not a test, whatever its name looks like to pytest.
+    __test__ = False
+
+    reference: str
+    images: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+
+
+@dataclass
+class Measured:
+    """One snapshot's measurements.
+
+    rows: {test_set, threat, epsilon, n, correct} for each test set and epsilon (0: clean).
+    outcomes: per-sample outcomes by name, each (n,) uint8. diagnostics: counts for sanity flags.
+    metadata: about the outcomes, the same for every snapshot.
+    """
+
+    rows: list[dict[str, Any]]
+    outcomes: dict[str, np.ndarray]
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,85 @@
+"""A probe's files: a tidy table and the per-sample outcomes. Equal content gives equal bytes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tradeoff.files import canonical_json, whole_file
+
+SCHEMA = pa.schema(
+    [
+        ("step", pa.int64()),
+        ("epoch", pa.float64()),
+        ("test_set", pa.string()),
+        ("domain", pa.string()),
+        ("probe", pa.string()),
+        ("threat", pa.string()),
+        ("epsilon", pa.float64()),
+        ("n", pa.int64()),
+        ("correct", pa.int64()),
+        ("accuracy", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+    ]
+)
+CONFIDENCE = 0.95
+# safetensors' names of the types that outcomes have.
+_TYPES = {np.dtype(np.uint8): "U8", np.dtype(np.int64): "I64"}
+
+
+def write_table(
+    path: Path, rows: Sequence[Mapping[str, Any]], identity: Mapping[str, Any], flags: Sequence[str]
+) -> None:
+    """Write rows (the columns of SCHEMA but accuracy, low and high) as Parquet.
+
+    low, high: the 95% Wilson interval. Its schema metadata holds `identity` and `flags`, each JSON.
+    """
+    complete = [{**row, **_shares(row["correct"], row["n"])} for row in rows]
+    about = {"identity": canonical_json(dict(identity)), "flags": json.dumps(list(flags))}
+    table = pa.Table.from_pylist(complete, schema=SCHEMA.with_metadata(about))
+    with whole_file(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write uint8 and int64 arrays as safetensors.
+
+    The library's own writer puts several metadata keys in an order that changes from process to process.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    # Wider types first keeps every array aligned to its type.
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    end = 0
+    for name, array in ordered:
+        start, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": _TYPES[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, array in ordered:
+            file.write(np.ascontiguousarray(array).tobytes())
+
+
+def wilson(correct: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the limits of Wilson's score interval of correct / n, n >= 1 (J. Am. Stat. Assoc. 22, 1927)."""
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = (correct + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * (correct * (n - correct) / n + z * z / 4) ** 0.5
+    # At 0 and n a limit is 0 or 1 exactly; rounding would leave it a little beside.
+    return (centre - half if correct else 0.0), (centre + half if correct < n else 1.0)
+
+
+def _shares(correct: int, n: int) -> dict[str, float]:
+    low, high = wilson(correct, n)
+    return {"accuracy": correct / n, "low": low, "high": high}

@@ -1,0 +1,258 @@
+"""Probe a run: evaluate each of its snapshots, continuing after a kill, alone or in shards."""
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from tradeoff import probes, snapshots, strategies
+from tradeoff.attacks.engine import Compute
+from tradeoff.backbones import build
+from tradeoff.data.packed import PackedDataset
+from tradeoff.data.registry import split_reference
+from tradeoff.data.splits import load_split
+from tradeoff.devices import choose_device
+from tradeoff.errors import UserError
+from tradeoff.files import digest_of, read_json, sha256_of, write_json
+from tradeoff.identity import hardware, versions
+from tradeoff.params.epsilon import format_epsilon
+from tradeoff.probes.flags import flags
+from tradeoff.probes.measured import Measured, TestSet
+from tradeoff.probes.results import write_table, write_tensors
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results go: the tidy table, per-sample outcomes, and what it cost."""
+
+    table: Path
+    outcomes: Path
+    cost: Path
+
+
+def probe_run(
+    probe: dict[str, Any],
+    digest: str,
+    run: Path,
+    weights: Path,
+    data: dict[str, Path],
+    outputs: Outputs,
+    shard: tuple[int, int] = (0, 1),
+) -> None:
+    """Evaluate every snapshot of a run and write the three files of `outputs`.
+
+    probe: the probe's settings (kind, its parameters, name, compute). digest: of these settings and the
+    run's, kept in the table. run: the run's folder. weights: the backbone's. data: packed folders of the test
+    sets by reference; the first is what an attack attacks. shard: (i, n) with n > 1 only evaluates each n-th
+    snapshot from the i-th, and leaves the parts beside the table; a last call without it evaluates what is
+    missing, if anything, and writes the files. UserError when a test set has other classes than the run, or a
+    file is missing or foreign.
+    """
+    about = read_json(run / "run.json")
+    test_sets = _test_sets(data, about)
+    steps = snapshots.steps(run / "snapshots.safetensors")
+    identity = _identity(digest, about, data)
+    parts = _Parts(outputs.table, identity)
+    parts.drop_other_attempts()
+    subject = _Subject(about, run, weights, probe["compute"]["device"])
+    todo = [step for step in steps[shard[0] :: shard[1]] if not parts.has(step)]
+    kind, compute = probes.load(probe["kind"]), _compute(probe["compute"])
+    started = time.monotonic()
+    for done, step in enumerate(todo, start=1):
+        before = time.monotonic()
+        measured = kind.evaluate(subject.at(step), test_sets, probe, compute)
+        seconds = time.monotonic() - before
+        parts.save(step, measured, seconds)
+        left = (time.monotonic() - started) / done * (len(todo) - done)
+        print(_progress(steps.index(step) + 1, len(steps), step, measured, seconds, left), flush=True)
+    if shard[1] > 1:
+        return
+    _gather(parts, steps, test_sets, probe, identity, about, subject, outputs)
+    parts.remove()
+
+
+class _Subject:
+    """A run's model at any of its snapshots."""
+
+    def __init__(self, about: dict[str, Any], run: Path, weights: Path, device: str) -> None:
+        spec = about["spec"]
+        strategy = spec["strategy_spec"]
+        self.file = run / "snapshots.safetensors"
+        self.metadata = snapshots.metadata(strategy, spec["backbone_spec"], sha256_of(weights))
+        self.model = build(spec["backbone_spec"], len(about["class_names"]), spec["seed"], weights)
+        strategies.apply(self.model, strategy["name"], strategy["params"], spec["seed"])
+        self.device = choose_device(device)
+        self.model.to(self.device)
+
+    def at(self, step: int) -> nn.Module:
+        """Return the model as it was after `step` updates, what the strategy added folded in where it can be."""
+        snapshots.load(self.model, self.file, step, self.metadata)
+        return strategies.merged(self.model)
+
+
+class _Parts:
+    """Results of single snapshots, beside the table while the probe is unfinished.
+
+    They are undeclared to the workflow, which would remove them when a job fails.
+    """
+
+    def __init__(self, table: Path, identity: dict[str, Any]) -> None:
+        self.table = table
+        self.folder = table.parent / f"{table.name}.parts-{digest_of(identity)[:16]}"
+
+    def drop_other_attempts(self) -> None:
+        """Remove parts of the same probe under other settings: they cannot be continued."""
+        for folder in self.table.parent.glob(f"{self.table.name}.parts-*"):
+            if folder != self.folder:
+                shutil.rmtree(folder)
+
+    def has(self, step: int) -> bool:
+        return self._file(step).exists()
+
+    def save(self, step: int, measured: Measured, seconds: float) -> None:
+        about = {
+            "rows": measured.rows,
+            "diagnostics": measured.diagnostics,
+            "metadata": measured.metadata,
+            "seconds": seconds,
+        }
+        write_tensors(self._file(step), measured.outcomes, {"about": json.dumps(about)})
+
+    def load(self, step: int) -> tuple[Measured, float]:
+        """Return what `save` was given; UserError when the file is not whole."""
+        file = self._file(step)
+        try:
+            with safe_open(file, "numpy") as opened:
+                outcomes = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+                about = json.loads(opened.metadata()["about"])
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            raise UserError(
+                str(file), f"a broken file ({error})", "a snapshot's results", "delete it and rerun"
+            ) from None
+        measured = Measured(about["rows"], outcomes, about["diagnostics"], about["metadata"])
+        return measured, about["seconds"]
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _file(self, step: int) -> Path:
+        return self.folder / f"{step:08d}.safetensors"
+
+
+def _gather(
+    parts: _Parts,
+    steps: list[int],
+    test_sets: list[TestSet],
+    probe: dict[str, Any],
+    identity: dict[str, Any],
+    about: dict[str, Any],
+    subject: _Subject,
+    outputs: Outputs,
+) -> None:
+    """Join the parts of all snapshots and write the results; the table, which names them, last."""
+    loaded = [parts.load(step) for step in steps]
+    rows = [
+        {
+            "step": step,
+            "epoch": step / about["steps_per_epoch"],
+            "domain": split_reference(row["test_set"])[1],
+            "probe": probe["name"],
+            **row,
+        }
+        for step, (measured, _) in zip(steps, loaded, strict=True)
+        for row in measured.rows
+    ]
+    first = loaded[0][0]
+    tensors = {name: np.stack([measured.outcomes[name] for measured, _ in loaded]) for name in first.outcomes}
+    tensors["steps"] = np.array(steps, dtype=np.int64)
+    # An attack has one test set; the others say which of theirs the samples belong to.
+    plain = "first_failure" in tensors
+    for test in test_sets[:1] if plain else test_sets:
+        ending = "" if plain else f"/{test.reference}"
+        tensors |= {f"ids{ending}": test.ids, f"labels{ending}": test.labels}
+    suspicious = flags(rows, {step: m.diagnostics for step, (m, _) in zip(steps, loaded, strict=True)})
+    for line in suspicious:
+        print(f"suspicious: {line}")
+    seconds = {str(step): taken for step, (_, taken) in zip(steps, loaded, strict=True)}
+    images = len(steps) * sum(len(test.labels) for test in test_sets)
+    write_json(
+        outputs.cost,
+        {
+            "seconds": sum(seconds.values()),
+            "seconds_by_step": seconds,
+            "images": images,
+            "hardware": hardware(str(subject.device)),
+            "versions": versions(),
+        },
+    )
+    write_tensors(
+        outputs.outcomes, tensors, first.metadata | {"identity": json.dumps(identity, sort_keys=True)}
+    )
+    write_table(outputs.table, rows, identity, suspicious)
+
+
+def _identity(digest: str, about: dict[str, Any], data: dict[str, Path]) -> dict[str, Any]:
+    """What the result depends on: the probe's settings, the run as it was made, and the test images."""
+    return {
+        "probe_digest": digest,
+        "run_digest": about["digest"],
+        "run_code": about["code"],
+        "weights_sha256": about["weights_sha256"],
+        "data_digests": {reference: PackedDataset.open(folder).digest for reference, folder in data.items()},
+    }
+
+
+def _test_sets(data: dict[str, Path], about: dict[str, Any]) -> list[TestSet]:
+    """Load the test images of every reference, after checking that its classes are the run's."""
+    settings = about["spec"]["data"]
+    test_sets = []
+    for reference, folder in data.items():
+        names = list(PackedDataset.open(folder).class_names)
+        if names != list(about["class_names"]):
+            raise UserError(
+                f"test set {reference}",
+                f"the classes {_some(names)}",
+                f"those of the run's dataset, {_some(about['class_names'])}, in the same order",
+                "test only on datasets of the same classes",
+            )
+        split = load_split(
+            folder,
+            split_reference(reference)[1],
+            "test",
+            validation_share=settings["validation_share"],
+            split_seed=settings["split_seed"],
+            limit=settings["limit"]["test"],
+        )
+        test_sets.append(TestSet(reference, split.images, split.labels, split.ids))
+    return test_sets
+
+
+def _compute(settings: dict[str, Any]) -> Compute:
+    return Compute(settings["batch_size"], settings["precision"], settings["channels_last"])
+
+
+def _progress(number: int, of: int, step: int, measured: Measured, seconds: float, left: float) -> str:
+    shares = ", ".join(
+        f"{row['correct'] / row['n']:.3f} {_where(row, measured)}" for row in measured.rows[:3]
+    )
+    images = sum({row["test_set"]: row["n"] for row in measured.rows}.values())
+    return (
+        f"snapshot {number}/{of} (step {step}): {shares}; {images / seconds:.0f} images/s,"
+        f" {left / 60:.1f} min left"
+    )
+
+
+def _where(row: dict[str, Any], measured: Measured) -> str:
+    if row["epsilon"] == 0:
+        return f"clean on {row['test_set']}"
+    return f"under {row['threat']} {format_epsilon(row['epsilon'])}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" ... ({len(names)})" if len(names) > 5 else "")

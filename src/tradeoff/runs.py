@@ -1,0 +1,162 @@
+"""Runs: fine-tune or pre-train as a resolved spec says, and leave a folder that says what it is."""
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from tradeoff import objectives, snapshots, strategies
+from tradeoff.backbones import Classifier, build
+from tradeoff.data.packed import PackedDataset
+from tradeoff.data.registry import split_reference
+from tradeoff.data.splits import Split, load_split
+from tradeoff.devices import choose_device
+from tradeoff.files import digest_of, sha256_of, whole_file, write_json
+from tradeoff.identity import hardware, versions
+from tradeoff.schedules import probe_steps
+from tradeoff.training import Job, State, evaluate, train
+
+
+def fine_tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output: Path) -> None:
+    """Fine-tune and write snapshots.safetensors, training.parquet, cost.json and run.json into `output`.
+
+    spec: a run's resolved settings (`tradeoff.study.Run.spec`); code: fingerprint of the code that runs.
+    data: the packed dataset; weights: the backbone's, in safetensors.
+    A killed run continues from its last snapshot when spec, code, data and weights are still the same.
+    """
+    packed = PackedDataset.open(data)
+    _, domain = split_reference(spec["dataset"])
+    train_set, validation_set = (
+        load_split(data, domain, split, **_split_settings(spec["data"], split))
+        for split in ("train", "validation")
+    )
+    identity = {
+        "digest": digest_of(spec),
+        "code": code,
+        "data_digest": packed.digest,
+        "weights_sha256": sha256_of(weights),
+    }
+    model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
+    job = _job(model, spec, train_set, validation_set, output / f"resume-{digest_of(identity)[:16]}")
+    _drop_other_attempts(output, job.parts)
+    state = train(job)
+    steps = probe_steps(spec["probe_schedule"], state.step)
+    metadata = snapshots.metadata(spec["strategy_spec"], spec["backbone_spec"], identity["weights_sha256"])
+    snapshots.join(job.parts, steps, output / "snapshots.safetensors", metadata)
+    _write_log(output / "training.parquet", state)
+    write_json(
+        output / "cost.json",
+        {
+            "train_seconds": state.seconds,
+            "images": state.step * spec["training"]["batch_size"],
+            "hardware": hardware(str(model.mean.device)),
+        },
+    )
+    write_json(
+        output / "run.json",
+        identity
+        | {
+            "spec": spec,
+            "class_names": packed.class_names,
+            "steps": steps,
+            "steps_per_epoch": math.ceil(len(train_set.labels) / spec["training"]["batch_size"]),
+            "parameters": strategies.counts(model),
+            "versions": versions(),
+        },
+    )
+    shutil.rmtree(job.parts)
+
+
+def pretrain(spec: dict[str, Any], data: Path, output: Path) -> None:
+    """Train a backbone from scratch and write weights.safetensors and backbone.json into `output`.
+
+    spec: {backbone_spec, dataset, training, seed, data, compute}; data: the packed upstream dataset.
+    backbone.json reports the accuracy on the upstream test images.
+    """
+    packed = PackedDataset.open(data)
+    splits = {
+        split: load_split(data, None, split, **_split_settings(spec["data"], split))
+        for split in ("train", "validation", "test")
+    }
+    model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], None)
+    steps_per_epoch = math.ceil(len(splits["train"].labels) / spec["training"]["batch_size"])
+    spec = spec | {
+        "strategy_spec": {"name": "full", "params": {}},
+        "objective_spec": {"name": "standard", "params": {}},
+        "probe_schedule": [{"every": steps_per_epoch}],
+    }
+    identity = digest_of([spec, packed.digest])
+    job = _job(model, spec, splits["train"], splits["validation"], output / f"resume-{identity[:16]}")
+    _drop_other_attempts(output, job.parts)
+    state = train(job)
+    accuracy, _ = evaluate(job.model, splits["test"], spec["training"])
+    print(f"upstream accuracy on {len(splits['test'].labels)} test images: {accuracy:.4f}")
+    with whole_file(output / "weights.safetensors") as temporary:
+        save_file(
+            {name: tensor.contiguous().cpu() for name, tensor in model.net.state_dict().items()}, temporary
+        )
+    write_json(
+        output / "backbone.json",
+        {
+            "source": "pre-trained here",
+            "dataset": spec["dataset"],
+            "data_digest": packed.digest,
+            "upstream_accuracy": accuracy,
+            "upstream_test_images": len(splits["test"].labels),
+            "steps": state.step,
+            "sha256": sha256_of(output / "weights.safetensors"),
+            "spec": spec,
+            "versions": versions(),
+        },
+    )
+    shutil.rmtree(job.parts)
+
+
+def _job(
+    model: Classifier, spec: dict[str, Any], train_set: Split, validation_set: Split, parts: Path
+) -> Job:
+    recipe = spec["training"]
+    strategy = spec["strategy_spec"]
+    applied = strategies.apply(model, strategy["name"], strategy["params"], spec["seed"])
+    model.to(choose_device(spec["compute"]["device"]))
+    objective = objectives.load(
+        spec["objective_spec"]["name"], spec["objective_spec"]["params"], recipe["label_smoothing"]
+    )
+    label = "/".join(str(spec[key]) for key in ("dataset", "backbone", "strategy", "seed") if key in spec)
+    return Job(
+        model,
+        applied,
+        objective,
+        train_set,
+        validation_set,
+        recipe,
+        spec["probe_schedule"],
+        spec["seed"],
+        parts,
+        label,
+    )
+
+
+def _split_settings(data: dict[str, Any], split: str) -> dict[str, Any]:
+    return {
+        "validation_share": data["validation_share"],
+        "split_seed": data["split_seed"],
+        "limit": data["limit"][split],
+    }
+
+
+def _drop_other_attempts(output: Path, mine: Path) -> None:
+    """Remove what earlier attempts under other settings left: they cannot be continued."""
+    for folder in output.glob("resume-*"):
+        if folder != mine:
+            shutil.rmtree(folder)
+
+
+def _write_log(path: Path, state: State) -> None:
+    import pandas as pd
+
+    log = pd.DataFrame(state.rows)
+    with whole_file(path) as temporary:
+        log.astype({"step": "int64"}).to_parquet(temporary, index=False)

@@ -1,0 +1,211 @@
+"""Snapshots: what a strategy trains, at scheduled steps, in one safetensors file.
+
+Keys are "<step, 8 digits>/<parameter>"; the file's metadata say which strategy on which backbone it belongs
+to. While a run is unfinished every step has a part file of its own.
+"""
+
+import json
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tradeoff.backbones import Classifier
+from tradeoff.errors import UserError
+from tradeoff.files import canonical_json, whole_file
+
+# Bytes of an element by safetensors' names of types: what has to lie at a multiple of what.
+SIZES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+WORDS = {
+    "strategy": "strategy",
+    "strategy_params": "parameters of the strategy",
+    "backbone": "backbone",
+    "backbone_spec": "settings of the backbone",
+    "weights_sha256": "weights of the backbone",
+}
+
+State = dict[str, Tensor]
+
+
+def metadata(strategy: dict[str, Any], backbone: dict[str, Any], weights_sha256: str) -> dict[str, str]:
+    """Return what snapshots of a run carry, and what a model must agree with to load them.
+
+    strategy: {name, params}; backbone: its section of params; weights_sha256: of its weights' file.
+    """
+    return {
+        "strategy": strategy["name"],
+        "strategy_params": canonical_json(strategy["params"]),
+        "backbone": backbone["model"],
+        "backbone_spec": canonical_json(backbone),
+        "weights_sha256": weights_sha256,
+    }
+
+
+def trainable_state(model: Classifier) -> State:
+    """Return what a snapshot holds: the trained parameters, and BatchNorm's statistics where they move.
+
+    The tensors are the model's own, not copies.
+    """
+    return {name: tensor.detach() for name, tensor in _own(model).items()}
+
+
+def write_part(folder: Path, step: int, state: State) -> None:
+    """Write the snapshot of one step as a file of its own, whole or not at all."""
+    with whole_file(_part(folder, step)) as temporary:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, temporary)
+
+
+def load_part(model: Classifier, folder: Path, step: int) -> None:
+    """Set the model to the snapshot of one step; UserError when the file is missing, broken or foreign."""
+    _load(model, _part(folder, step), "", {})
+
+
+def join(folder: Path, steps: Iterable[int], output: Path, metadata: dict[str, str]) -> None:
+    """Write one file of the part files of `steps`, tensor by tensor, so that memory never holds a snapshot.
+
+    The bytes depend on the content alone. UserError when a part is missing or broken.
+    """
+    entries = sorted(
+        (entry for step in steps for entry in _entries(_part(folder, step), step)),
+        key=lambda entry: entry.order,
+    )
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    offset = 0
+    for entry in entries:
+        header[entry.key] = {
+            "dtype": entry.dtype,
+            "shape": entry.shape,
+            "data_offsets": [offset, offset + entry.length],
+        }
+        offset += entry.length
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
+    with whole_file(output) as temporary, open(temporary, "wb") as target:
+        target.write(struct.pack("<Q", len(text)))
+        target.write(text)
+        for entry in entries:
+            with open(entry.file, "rb") as source:
+                _copy(source, entry.start, entry.length, target)
+
+
+def steps(file: Path) -> list[int]:
+    """Return the steps that a file holds, rising; UserError when it is missing or broken."""
+    with _opened(file) as opened:
+        found = {key.split("/", 1)[0] for key in opened.keys()}  # noqa: SIM118 - not a dict
+    if not found or not all(step.isdigit() for step in found):
+        raise UserError(str(file), "other tensors", "snapshots", "delete it and rerun")
+    return sorted(map(int, found))
+
+
+def load(model: Classifier, file: Path, step: int, metadata: dict[str, str]) -> None:
+    """Set the model to the snapshot of a step, bit for bit.
+
+    metadata: of the strategy and backbone that the model is. UserError says what differs: strategy, its
+    parameters, backbone, weights, names or shapes; or that the file is missing, broken or lacks the step.
+    """
+    _load(model, file, f"{step:08d}/", metadata)
+
+
+def _own(model: Classifier) -> State:
+    parameters, buffers = dict(model.net.named_parameters()), dict(model.net.named_buffers())
+    return {name: parameters[name] for name in model.trained} | {name: buffers[name] for name in model.moving}
+
+
+def _part(folder: Path, step: int) -> Path:
+    return folder / f"part-{step:08d}.safetensors"
+
+
+# --- reading
+
+
+def _opened(file: Path) -> Any:
+    if not file.is_file():
+        raise UserError(str(file), "no such file", "a snapshot file", "rerun the rule that makes it")
+    try:
+        return safe_open(file, "pt")
+    except (SafetensorError, OSError) as error:
+        raise _broken(file, str(error)) from None
+
+
+def _broken(file: Path, why: str) -> UserError:
+    return UserError(str(file), f"a broken file ({why})", "a whole snapshot file", "delete it and rerun")
+
+
+def _load(model: Classifier, file: Path, prefix: str, metadata: dict[str, str]) -> None:
+    own = _own(model)
+    with _opened(file) as opened:
+        found = opened.metadata() or {}
+        for key, expected in metadata.items():
+            if found.get(key) != expected:
+                raise UserError(
+                    str(file), f"snapshots of the {WORDS[key]} {found.get(key, 'unknown')}", expected
+                )
+        names = {key.removeprefix(prefix) for key in opened.keys() if key.startswith(prefix)}  # noqa: SIM118
+        if not names:
+            raise UserError(
+                str(file), f"no snapshot of step {int(prefix.rstrip('/') or 0)}", "a step it holds"
+            )
+        if names != own.keys():
+            raise UserError(
+                str(file), _difference(names, set(own)), "exactly what the model's strategy trains"
+            )
+        state = {name: opened.get_tensor(prefix + name) for name in own}
+    for name, tensor in state.items():
+        if (tensor.dtype, tensor.shape) != (own[name].dtype, own[name].shape):
+            raise UserError(
+                f"{file}: {name}",
+                f"{tensor.dtype} of shape {tuple(tensor.shape)}",
+                f"{own[name].dtype} of shape {tuple(own[name].shape)}",
+            )
+    with torch.no_grad():
+        for name, tensor in state.items():
+            own[name].copy_(tensor)
+
+
+def _difference(found: set[str], expected: set[str]) -> str:
+    sides = [("lacks", sorted(expected - found)), ("has besides", sorted(found - expected))]
+    return "a snapshot that " + " and ".join(
+        f"{verb} {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+        for verb, names in sides
+        if names
+    )
+
+
+# --- joining
+
+
+class _Entry:
+    """A tensor of a part file: where its bytes lie, and what the header says of it."""
+
+    def __init__(self, file: Path, step: int, name: str, start: int, about: dict[str, Any]) -> None:
+        first, last = about["data_offsets"]
+        self.file, self.start, self.length = file, start + first, last - first
+        self.key = f"{step:08d}/{name}"
+        self.dtype, self.shape = about["dtype"], about["shape"]
+        # Widest elements first, so that each lies at a multiple of its own size.
+        self.order = (-SIZES[self.dtype], step, name)
+
+
+def _entries(file: Path, step: int) -> list[_Entry]:
+    with _opened(file):  # checks that header and length agree
+        pass
+    with open(file, "rb") as source:
+        (length,) = struct.unpack("<Q", source.read(8))
+        header = json.loads(source.read(length))
+    header.pop("__metadata__", None)
+    return [_Entry(file, step, name, 8 + length, about) for name, about in header.items()]
+
+
+def _copy(source: BinaryIO, start: int, length: int, target: BinaryIO) -> None:
+    source.seek(start)
+    while length:
+        block = source.read(min(length, 1 << 22))
+        if not block:
+            raise _broken(Path(source.name), "shorter than its header says")
+        target.write(block)
+        length -= len(block)

@@ -1,0 +1,20 @@
+"""Linear probing: the head alone trains, on features that never change."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from tradeoff.strategies import base
+
+
+@dataclass(frozen=True)
+class Params:
+    """The classifier alone trains; nothing to choose."""
+
+
+class Strategy(base.Strategy):
+    def __init__(self, params: Params) -> None:
+        pass
+
+    def insert(self, net: nn.Module) -> list[str]:
+        return []

@@ -1,0 +1,39 @@
+"""Several strategies at once: what any of them trains, trains."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from tradeoff.params.fields import param, schema_of
+from tradeoff.strategies import DEFAULT_MEMBERS, base, load
+from tradeoff.strategies import schema as schema_of_strategy
+
+# Those that add to each other; full and its kin leave nothing to add.
+MEMBERS = ("bitfit", "lora", "adapter", "compacter", "ia3", "norm", "vpt")
+
+
+@dataclass(frozen=True)
+class Params:
+    """Several strategies at once."""
+
+    members: dict[str, Any] = param(DEFAULT_MEMBERS, "strategies by name, each with its parameters")
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of `Params`, the members' own schemas in it."""
+    whole = schema_of(Params)
+    whole["properties"]["members"] |= {
+        "properties": {name: schema_of_strategy(name) for name in MEMBERS},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+    return whole
+
+
+class Strategy(base.Strategy):
+    def __init__(self, params: Params) -> None:
+        self.members: list[base.Strategy] = [load(name, own) for name, own in params.members.items()]
+
+    def insert(self, net: nn.Module) -> list[str]:
+        return [name for member in self.members for name in member.insert(net)]

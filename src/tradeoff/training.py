@@ -1,0 +1,279 @@
+"""The training loop: one flat loop for fine-tuning and pre-training, resumable bit for bit.
+
+All randomness is a function of (seed, step), never of what ran before: the order of batches of its epoch,
+dropout's masks of their step. A run that was killed and continues from its last snapshot therefore ends with
+the same bits as one that was not, on the same machine and number of threads.
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tradeoff import snapshots, strategies
+from tradeoff.backbones import Classifier
+from tradeoff.data.splits import Split
+from tradeoff.errors import UserError
+from tradeoff.files import whole_file
+from tradeoff.progress import Progress
+from tradeoff.schedules import learning_rate, probe_steps, total_steps
+from tradeoff.strategies.applied import Applied
+
+EVALUATION_BATCH = 512
+BETAS = (0.9, 0.999)
+
+
+@dataclass
+class Job:
+    """What one training needs.
+
+    model: on its device, strategy applied; train, validation: images uint8, labels, ids.
+    recipe: the section `training` of params, resolved; probe_schedule: see `schedules.probe_steps`.
+    parts: the folder of resume files and snapshots; it belongs to this job alone.
+    """
+
+    model: Classifier
+    applied: Applied
+    objective: Any
+    train: Split
+    validation: Split
+    recipe: dict[str, Any]
+    probe_schedule: list[dict[str, int]]
+    seed: int
+    parts: Path
+    label: str
+
+
+@dataclass
+class State:
+    """Where a training stands, beside the model and the optimizer."""
+
+    step: int
+    rows: list[dict[str, Any]]
+    seconds: float
+
+
+def train(job: Job) -> State:
+    """Train to the end, leaving a snapshot file in `job.parts` for every scheduled step; return the log.
+
+    Log rows: step (updates done), epoch, loss (of that step's batch), learning_rate, epsilon, and at the end of
+    each epoch and at the last step validation_accuracy and validation_loss, else None.
+    A loss or a parameter that is not finite is a UserError that names step, learning rate and the last snapshot.
+    """
+    steps_per_epoch = math.ceil(len(job.train.labels) / job.recipe["batch_size"])
+    total = total_steps(job.recipe["epochs"], len(job.train.labels), job.recipe["batch_size"])
+    scheduled = set(probe_steps(job.probe_schedule, total))
+    optimizer = torch.optim.AdamW(
+        strategies.decay_groups(job.model, job.recipe["weight_decay"]), lr=0.0, betas=BETAS, fused=True
+    )
+    state = _resume(job, optimizer)
+    batches = _Batches(job)
+    progress = Progress(f"{job.label}, steps", total, state.step)
+    started = time.monotonic() - state.seconds
+    pending: list[tuple[dict[str, Any], Tensor]] = []
+    note = ""
+    if state.step == 0:
+        _save(job, optimizer, state)
+    while state.step < total:
+        step, epoch = state.step, state.step // steps_per_epoch
+        rate = learning_rate(
+            step, total, job.recipe["learning_rate"], job.recipe["schedule"], job.recipe["warmup"]
+        )
+        job.applied.at_step(job.model, step, total)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = _update(job, optimizer, batches, step, epoch, step % steps_per_epoch)
+        state.step += 1
+        row = {
+            "step": state.step,
+            "epoch": state.step / steps_per_epoch,
+            "loss": None,
+            "learning_rate": rate,
+            "epsilon": job.objective.epsilon(step / steps_per_epoch),
+            "validation_accuracy": None,
+            "validation_loss": None,
+        }
+        pending.append((row, loss))
+        # Reading losses waits for the device, so not at every step.
+        if state.step in scheduled or len(pending) == 50:
+            _settle(pending, state, job)
+        if state.step % steps_per_epoch == 0 or state.step == total:
+            row["validation_accuracy"], row["validation_loss"] = evaluate(
+                job.model, job.validation, job.recipe
+            )
+            note = f"validation accuracy {row['validation_accuracy']:.3f}"
+        if state.step in scheduled:
+            state.seconds = time.monotonic() - started
+            _save(job, optimizer, state)
+        progress.update(state.step, note)
+    return state
+
+
+def evaluate(model: Classifier, split: Split, recipe: dict[str, Any]) -> tuple[float, float]:
+    """Return (accuracy, mean cross-entropy) of the model in eval mode on all images of a split."""
+    was_training = model.training
+    model.eval()
+    correct, loss = 0, 0.0
+    with torch.no_grad():
+        for start in range(0, len(split.labels), EVALUATION_BATCH):
+            images, labels, _ = to_device(split, slice(start, start + EVALUATION_BATCH), model.mean.device)
+            with _precision(recipe["precision"], images.device):
+                logits = model(images).float()
+            correct += int((logits.argmax(1) == labels).sum())
+            loss += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
+    model.train(was_training)
+    return correct / len(split.labels), loss / len(split.labels)
+
+
+def to_device(split: Split, rows: Any, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return images (B, 3, H, W) float32 in [0, 1], labels (B,) and ids (B,) of some rows of a split."""
+    images = torch.tensor(split.images[rows]).to(device).float().div_(255)
+    labels = torch.from_numpy(split.labels[rows]).to(device)
+    return images, labels, torch.from_numpy(split.ids[rows]).to(device)
+
+
+class _Batches:
+    """The batches of an epoch, in an order that depends on (seed, epoch) alone.
+
+    Where neither objective nor strategy needs the images again, the frozen backbone's features are computed
+    once and the batches hold those; the model of a step is then the classifier alone.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.epoch = -1
+        self.order = np.empty(0, np.int64)
+        self.features: Tensor | None = None
+        self.model: Callable[[Tensor], Tensor] = job.model
+        if job.applied.frozen_features and not job.objective.needs_images:
+            self.features = _features(job)
+            self.model = job.model.classify_features
+
+    def get(self, epoch: int, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        if epoch != self.epoch:
+            generator = torch.Generator().manual_seed(_mix(self.job.seed, epoch, 1))
+            self.order = torch.randperm(len(self.job.train.labels), generator=generator).numpy()
+            self.epoch = epoch
+        size = self.job.recipe["batch_size"]
+        rows = np.sort(self.order[index * size : (index + 1) * size])  # sorted: memory-mapped reads in order
+        device = self.job.model.mean.device
+        if self.features is None:
+            return to_device(self.job.train, rows, device)
+        labels = torch.from_numpy(self.job.train.labels[rows]).to(device)
+        return (
+            self.features[torch.from_numpy(rows).to(device)],
+            labels,
+            torch.from_numpy(self.job.train.ids[rows]),
+        )
+
+
+def _features(job: Job) -> Tensor:
+    job.model.eval()
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(job.train.labels), EVALUATION_BATCH):
+            images, _, _ = to_device(job.train, slice(start, start + EVALUATION_BATCH), job.model.mean.device)
+            with _precision(job.recipe["precision"], images.device):
+                parts.append(job.model.features(images).float())
+    return torch.cat(parts)
+
+
+def _update(
+    job: Job, optimizer: torch.optim.Optimizer, batches: _Batches, step: int, epoch: int, index: int
+) -> Tensor:
+    images, labels, ids = batches.get(epoch, index)
+    torch.manual_seed(_mix(job.seed, step, 2))
+    job.applied.train_mode(job.model)
+    with _precision(job.recipe["precision"], images.device):
+        loss: Tensor = job.objective.loss(batches.model, images, labels, ids, step)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if job.recipe["clip_norm"] is not None:
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(trained, job.recipe["clip_norm"])
+    optimizer.step()
+    return loss.detach()
+
+
+def _precision(precision: str, device: torch.device) -> Any:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def _mix(seed: int, number: int, stream: int) -> int:
+    """One seed out of three numbers, without collisions in practice (SplitMix64's finaliser)."""
+    x = (seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9 + stream * 0x94D049BB133111EB) % 2**64
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) % 2**64
+    return (x ^ (x >> 31)) % 2**63
+
+
+def _settle(pending: list[tuple[dict[str, Any], Tensor]], state: State, job: Job) -> None:
+    """Move rows to the log with their losses read from the device, all at once; stop at one not finite."""
+    losses = torch.stack([loss for _, loss in pending]).tolist() if pending else []
+    for (row, _), loss in zip(pending, losses, strict=True):
+        if not math.isfinite(loss):
+            raise _diverged(job, f"a loss of {loss} at step {row['step']}", row["learning_rate"])
+        row["loss"] = loss
+        state.rows.append(row)
+    pending.clear()
+
+
+def _diverged(job: Job, found: str, rate: float) -> UserError:
+    last = max((int(path.stem.split("-")[1]) for path in job.parts.glob("part-*.safetensors")), default=None)
+    return UserError(
+        job.label,
+        f"{found} (learning rate {rate:.3g}; last good snapshot: step {last})",
+        "finite numbers",
+        "lower the learning rate, or set clip_norm",
+    )
+
+
+# --- resuming
+
+
+def _state_file(parts: Path) -> Path:
+    return parts / "state.pt"
+
+
+def _save(job: Job, optimizer: torch.optim.Optimizer, state: State) -> None:
+    """Write the snapshot of this step, then the state that continues from it."""
+    tensors = snapshots.trainable_state(job.model)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            rate = state.rows[-1]["learning_rate"] if state.rows else 0.0
+            raise _diverged(job, f"{name} not finite after step {state.step}", rate)
+    snapshots.write_part(job.parts, state.step, tensors)
+    with whole_file(_state_file(job.parts)) as temporary:
+        torch.save(
+            {
+                "step": state.step,
+                "rows": state.rows,
+                "seconds": state.seconds,
+                "optimizer": optimizer.state_dict(),
+            },
+            temporary,
+        )
+
+
+def _resume(job: Job, optimizer: torch.optim.Optimizer) -> State:
+    """Continue from the last saved state, or start anew when there is none or it cannot be read."""
+    file = _state_file(job.parts)
+    if not file.exists():
+        return State(0, [], 0.0)
+    try:
+        saved = torch.load(file, weights_only=True, map_location=job.model.mean.device)
+        snapshots.load_part(job.model, job.parts, saved["step"])
+    except Exception as error:  # torch.load and safetensors raise many kinds for a torn file
+        print(f"{job.label}: cannot continue from {file} ({error}); starting anew")
+        shutil.rmtree(job.parts)
+        return State(0, [], 0.0)
+    optimizer.load_state_dict(saved["optimizer"])
+    print(f"{job.label}: continuing after step {saved['step']}")
+    return State(saved["step"], saved["rows"], saved["seconds"])

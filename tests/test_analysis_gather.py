@@ -1,0 +1,159 @@
+"""Gathering: everything of today's study gets into the tables, and nothing else does."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from synthetic_results import EPSILONS, STEPS, write_study
+
+from tradeoff.analysis.gather import gather, write_gathered
+from tradeoff.analysis.study_file import headline, probes_of_kind, read_study
+from tradeoff.errors import UserError
+from tradeoff.files import write_json
+from workflow_scripts import gather as script
+
+RUN = "digits/tiny_vit/lora/standard/seed0"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_study(tmp_path, strategies=("full", "lora"), n=40)
+    return tmp_path
+
+
+def gathered(root: Path) -> Any:
+    return gather(read_study(root / "study.json"), root)
+
+
+def test_every_row_of_every_probe_arrives_with_its_run(root: Path) -> None:
+    probes = gathered(root).probes.to_pandas()
+    attacked = probes[(probes["run"] == RUN) & (probes["probe"] == "pgd")]
+    original = pq.read_table(root / "probes" / RUN / "pgd.parquet").to_pandas()
+    assert len(attacked) == len(STEPS) * (1 + len(EPSILONS))
+    assert attacked["correct"].tolist() == original["correct"].tolist()
+    assert set(attacked["family"]) == {"lora"}
+    assert set(probes["run"]) == {RUN, "digits/tiny_vit/full/standard/seed0"}
+
+
+def test_training_logs_parameters_and_flags_arrive_too(root: Path) -> None:
+    path = root / "probes" / RUN / "pgd.parquet"
+    table = pq.read_table(path)
+    pq.write_table(
+        table.replace_schema_metadata(table.schema.metadata | {b"flags": b'["robust above clean"]'}), path
+    )
+    result = gathered(root)
+    assert result.training.num_rows == 2 * STEPS[-1]
+    assert [row["trainable"] for row in result.runs] == [1000, 2000]
+    assert result.flags == [{"run": RUN, "probe": "pgd", "flag": "robust above clean"}]
+
+
+def test_equal_results_give_equal_bytes(root: Path) -> None:
+    for folder in ("one", "two"):
+        write_gathered(gathered(root), root / folder)
+    for name in ("probes.parquet", "training.parquet", "runs.csv", "flags.json"):
+        assert (root / "one" / name).read_bytes() == (root / "two" / name).read_bytes()
+
+
+def test_a_run_of_other_params_is_refused_by_name(root: Path) -> None:
+    about = root / "runs" / RUN / "run.json"
+    write_json(about, json.loads(about.read_text()) | {"digest": "0" * 64})
+    with pytest.raises(UserError, match=f"run {RUN}: found the digest 000000000000"):
+        gathered(root)
+
+
+@pytest.mark.parametrize("key", ["probe_digest", "run_digest", "run_code", "weights_sha256"])
+def test_a_probe_of_something_else_is_refused_by_name(root: Path, key: str) -> None:
+    path = root / "probes" / RUN / "shift.parquet"
+    table = pq.read_table(path)
+    identity = json.loads(table.schema.metadata[b"identity"]) | {key: "planted"}
+    pq.write_table(table.replace_schema_metadata({b"identity": json.dumps(identity).encode()}), path)
+    with pytest.raises(UserError, match=f"run {RUN}: found the {key} planted in .*shift.parquet"):
+        gathered(root)
+
+
+def test_a_probe_that_does_not_say_what_it_is_of_is_refused(root: Path) -> None:
+    path = root / "probes" / RUN / "pgd.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+    with pytest.raises(UserError, match="probe_digest nothing"):
+        gathered(root)
+
+
+def test_a_file_cut_short_is_named(root: Path) -> None:
+    path = root / "probes" / RUN / "pgd.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"pgd.parquet: found a broken file"):
+        gathered(root)
+
+
+def test_a_missing_file_is_named(root: Path) -> None:
+    (root / "runs" / RUN / "training.parquet").unlink()
+    with pytest.raises(UserError, match=r"training.parquet: found no such file"):
+        gathered(root)
+
+
+def test_a_missing_column_is_named(root: Path) -> None:
+    path = root / "probes" / RUN / "pgd.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["correct"]), path)
+    with pytest.raises(UserError, match="no column correct"):
+        gathered(root)
+
+
+def test_a_refused_run_leaves_the_tables_of_before(root: Path) -> None:
+    arguments = ["--study", str(root / "study.json"), "--results", str(root)]
+    script.main(arguments)
+    before = {path.name: path.read_bytes() for path in (root / "tables").iterdir()}
+    (root / "probes" / RUN / "pgd.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError):
+        script.main(arguments)
+    assert {path.name: path.read_bytes() for path in (root / "tables").iterdir()} == before
+
+
+def test_a_column_that_is_empty_in_one_run_keeps_its_type(root: Path) -> None:
+    path = root / "probes" / RUN / "shift.parquet"
+    table = pq.read_table(path)
+    domains = pa.array(["sketch"] * len(table))
+    pq.write_table(table.set_column(table.column_names.index("domain"), "domain", domains), path)
+    assert gathered(root).probes.schema.field("domain").type == pa.string()
+
+
+def test_the_headline_is_what_params_say_and_otherwise_the_middle_epsilon(root: Path) -> None:
+    study = read_study(root / "study.json")
+    assert headline(study).epsilon == EPSILONS[1]
+    study["params"]["tradeoff"]["headline"] = {"probe": "pgd", "epsilon": "8/255"}
+    assert headline(study).epsilon == EPSILONS[2]
+    study["params"]["tradeoff"]["headline"] = {"probe": "pgd", "epsilon": "9/255"}
+    with pytest.raises(
+        UserError, match=r"tradeoff.headline: found pgd, ε = 9/255; expected one of pgd, ε = 1/255"
+    ):
+        headline(study)
+
+
+def test_a_probe_that_no_run_has_is_no_probe_of_the_study(root: Path) -> None:
+    study = read_study(root / "study.json")
+    assert probes_of_kind(study, "shift") == ["shift"]
+    for run in study["runs"]:
+        del run["probes"]["shift"]
+    assert probes_of_kind(study, "shift") == []
+
+
+def test_analysis_never_imports_torch() -> None:
+    modules = [
+        "expected",
+        "frontier",
+        "gather",
+        "intervals",
+        "metrics",
+        "outcomes",
+        "pareto_auc",
+        "points",
+        "study_file",
+    ]
+    lines = [f"import tradeoff.analysis.{module}" for module in modules]
+    check = "; ".join([*lines, "import sys", "assert not {'torch', 'snakemake', 'dvc'} & set(sys.modules)"])
+    subprocess.run([sys.executable, "-c", check], check=True)

@@ -1,0 +1,163 @@
+"""The table of areas, against explicit loops over samples, and its refusals."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file, save_file
+from synthetic_results import EPSILONS, write_study
+
+from tradeoff.analysis.frontier import tradeoff_auc
+from tradeoff.analysis.gather import gather, write_gathered
+from tradeoff.analysis.intervals import resamples
+from tradeoff.analysis.pareto_auc import Bootstrap, Tradeoffs, pareto_auc
+from tradeoff.artifacts.results import Results
+from tradeoff.errors import UserError
+
+FAST = Bootstrap(replicates=60, seed=1)
+
+
+def compute(root: Path, bootstrap: Bootstrap = FAST) -> Tradeoffs:
+    results = Results(root)
+    write_gathered(gather(results.study, root), root / "tables")
+    return pareto_auc(results.study, root, results.probes, bootstrap)
+
+
+def outcome_points(root: Path, run: str, index: int, drawn: np.ndarray) -> list[tuple[float, float]]:
+    """Accuracy and robustness of every snapshot on the samples drawn, counted one by one."""
+    failure = load_file(root / "probes" / run / "pgd.outcomes.safetensors")["first_failure"]
+    return [
+        (
+            sum(int(row[sample]) != 0 for sample in drawn) / len(drawn),
+            sum(int(row[sample]) > index for sample in drawn) / len(drawn),
+        )
+        for row in failure
+    ]
+
+
+def test_areas_and_intervals_equal_explicit_resampling(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full", "lora"), n=50)
+    tables = compute(tmp_path)
+    drawn = [np.repeat(np.arange(50), row.astype(int)) for row in resamples(50, 60, seed=1)]
+    replicates = {}
+    for family in ("full", "lora"):
+        run = f"digits/tiny_vit/{family}/standard/seed0"
+        at = tables.areas[(tables.areas["family"] == family) & (tables.areas["epsilon"] == EPSILONS[1])].iloc[
+            0
+        ]
+        assert at["auc"] == pytest.approx(
+            float(tradeoff_auc(outcome_points(tmp_path, run, 2, np.arange(50))))
+        )
+        replicates[family] = np.array([tradeoff_auc(outcome_points(tmp_path, run, 2, d)) for d in drawn])
+        assert [at["low"], at["high"]] == pytest.approx(
+            np.quantile(replicates[family], [0.025, 0.975]).tolist()
+        )
+    difference = tables.differences[tables.differences["epsilon"] == EPSILONS[1]].iloc[0]
+    assert (difference["family"], difference["other"]) == ("full", "lora")
+    paired = np.quantile(replicates["full"] - replicates["lora"], [0.025, 0.975])
+    assert [difference["low"], difference["high"]] == pytest.approx(paired.tolist())
+    above = replicates["full"] / (replicates["full"] + replicates["lora"]) * 2 - 1
+    first = tables.areas[(tables.areas["family"] == "full") & (tables.areas["epsilon"] == EPSILONS[1])].iloc[
+        0
+    ]
+    relative = np.quantile(above, [0.025, 0.975]).tolist()
+    assert [first["above_average_low"], first["above_average_high"]] == pytest.approx(relative)
+
+
+def test_every_panel_and_epsilon_has_every_family_once(tmp_path: Path) -> None:
+    write_study(
+        tmp_path, strategies=("full", "lora"), datasets=("a", "b"), objectives=("standard", "rft"), n=30
+    )
+    tables = compute(tmp_path)
+    keys = ["dataset", "objective", "epsilon", "family"]
+    assert len(tables.areas) == len(tables.areas[keys].drop_duplicates()) == 2 * 2 * 3 * 2
+    means = tables.areas.groupby(keys[:3])["above_average"].mean().dropna()
+    assert np.allclose(means, 0)
+    assert len(tables.differences) == 2 * 2 * 3
+
+
+def test_variants_join_one_frontier_and_seeds_are_averaged(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("lora",), variants=("rank 4", "rank 8"), seeds=(0, 1, 2), n=60)
+    tables = compute(tmp_path)
+    row = tables.areas[tables.areas["epsilon"] == EPSILONS[0]].iloc[0]
+    everything = np.arange(60)
+    per_seed = []
+    for seed in (0, 1, 2):
+        runs = [f"digits/tiny_vit/lora-rank{rank}/standard/seed{seed}" for rank in (4, 8)]
+        per_seed.append(
+            tradeoff_auc([point for run in runs for point in outcome_points(tmp_path, run, 1, everything)])
+        )
+    assert row["auc"] == pytest.approx(np.mean(per_seed))
+    assert (row["seeds"], row["snapshots"], row["samples"]) == (3, 48, 60)
+    half = 4.303 * np.std(per_seed, ddof=1) / np.sqrt(3)
+    assert row["high"] - row["auc"] >= half - 1e-4 or row["high"] == 1
+
+
+def test_points_marked_as_frontier_enclose_the_area(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full", "ia3"), n=80)
+    tables = compute(tmp_path)
+    for (epsilon, family), rows in tables.frontiers.groupby(["epsilon", "family"]):
+        kept = rows.loc[rows["on_frontier"], ["accuracy", "robustness"]].to_numpy()
+        at = (tables.areas["epsilon"] == epsilon) & (tables.areas["family"] == family)
+        assert tradeoff_auc(kept) == pytest.approx(tables.areas.loc[at, "auc"].item())
+        assert (rows["accuracy_low"] <= rows["accuracy"]).all()
+
+
+def test_without_a_bootstrap_there_are_areas_and_no_intervals(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full", "lora"), n=20)
+    areas = compute(tmp_path, Bootstrap(replicates=0)).areas
+    assert areas["auc"].notna().all()
+    assert areas[["low", "high", "above_average_low"]].isna().all(axis=None)
+
+
+def test_no_robustness_at_all_has_area_0_and_no_average_to_be_above(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full", "lora"), n=20, epsilons=(0.5,))
+    areas = compute(tmp_path).areas
+    assert (areas["auc"] == 0).all()
+    assert areas["above_average"].isna().all()
+
+
+def change(root: Path, run: str, **tensors: np.ndarray) -> None:
+    path = root / "probes" / run / "pgd.outcomes.safetensors"
+    epsilons = "[" + ", ".join(map(repr, EPSILONS)) + "]"
+    save_file(load_file(path) | tensors, path, {"epsilons": epsilons})
+
+
+def test_outcomes_that_disagree_with_the_table_are_refused(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full", "lora"), n=20)
+    change(tmp_path, "digits/tiny_vit/lora/standard/seed0", first_failure=np.full((8, 20), 255, np.uint8))
+    with pytest.raises(UserError, match=r"lora/standard/seed0/pgd.outcomes.safetensors: found other counts"):
+        compute(tmp_path)
+
+
+def test_runs_probed_on_different_samples_are_refused(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full", "lora"), n=20)
+    change(tmp_path, "digits/tiny_vit/lora/standard/seed0", ids=np.arange(1, 21))
+    with pytest.raises(UserError, match="probes on different test samples"):
+        compute(tmp_path)
+
+
+def test_outcomes_cut_short_are_named(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full",), n=20)
+    path = tmp_path / "probes" / "digits/tiny_vit/full/standard/seed0" / "pgd.outcomes.safetensors"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(UserError, match=r"pgd.outcomes.safetensors: found a broken file"):
+        compute(tmp_path)
+    path.unlink()
+    with pytest.raises(UserError, match="no such file"):
+        compute(tmp_path)
+
+
+def test_identical_strategies_differ_by_exactly_nothing(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full", "lora"), n=40)
+    full, lora = (f"digits/tiny_vit/{family}/standard/seed0" for family in ("full", "lora"))
+    for name in ("pgd.outcomes.safetensors", "pgd.parquet"):
+        (tmp_path / "probes" / lora / name).write_bytes((tmp_path / "probes" / full / name).read_bytes())
+    results = Results(tmp_path)
+    pieces = []
+    for run in (full, lora):
+        table = pd.read_parquet(tmp_path / "probes" / run / "pgd.parquet")
+        pieces.append(table.assign(run=run))
+    differences = pareto_auc(results.study, tmp_path, pd.concat(pieces), FAST).differences
+    assert (differences[["difference", "low", "high"]] == 0).all(axis=None)

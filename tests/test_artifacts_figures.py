@@ -1,0 +1,255 @@
+"""Figures: drawn from any study that supports them, nothing overlapping, byte for byte the same again."""
+
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import docutils.core
+import jinja2
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from synthetic_results import SEVEN, write_study
+
+from tradeoff.artifacts import FIGURES, TABLES, available, load, style, unavailable
+from tradeoff.artifacts.labels import spread
+from tradeoff.artifacts.looks import LOOKS, look
+from tradeoff.artifacts.results import Results
+from tradeoff.errors import UserError
+from workflow_scripts import draw_figure, gather, pareto_auc
+
+REPORT = Path(__file__).parents[1] / "report"
+TWELVE = (*SEVEN, "norm", "lp_ft", "dora", "vpt", "union")
+
+
+def study(root: Path, **settings: object) -> Results:
+    write_study(root, n=60, **settings)  # type: ignore[arg-type]
+    gather.main(["--study", str(root / "study.json"), "--results", str(root)])
+    pareto_auc.main(["--results", str(root), "--bootstrap", "20"])
+    return Results(root)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return study(tmp_path_factory.mktemp("one"), strategies=TWELVE)
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    datasets = ("cifar10", "cifar100", "caltech256", "cub200", "stanford_dogs", "places365")
+    return study(tmp_path_factory.mktemp("six"), datasets=datasets, shifts=("a", "b", "c"))
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return study(
+        tmp_path_factory.mktemp("sweep"),
+        strategies=("full", "lora"),
+        variants=("rank 4", "rank 8"),
+        seeds=(0, 1),
+        backbones=("vit", "swin"),
+        objectives=("standard", "rft_fix"),
+        steps=(0, 10, 100),
+    )
+
+
+def draw(results: Results, name: str) -> tuple[Figure, pd.DataFrame]:
+    with style.styled():
+        fig, data = load(name, results.study, FIGURES).draw(results)
+        FigureCanvasAgg(fig).draw()
+        return fig, data
+
+
+def overlaps(fig: Figure) -> list[tuple[str, str]]:
+    """Pairs of visible texts whose boxes share more than a pixel's breadth, and texts that leave the page."""
+    renderer = FigureCanvasAgg(fig).get_renderer()
+    hidden = ticks_out_of_view(fig)
+    texts = [text for text in fig.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    # Of an annotation, the text alone: its leader may cross what it likes.
+    boxes = [
+        (text.get_text(), Text.get_window_extent(text, renderer)) for text in texts if text not in hidden
+    ]
+    page = fig.bbox
+    outside = [
+        (name, "page")
+        for name, box in boxes
+        if box.x0 < page.x0 - 1 or box.x1 > page.x1 + 1 or box.y0 < page.y0 - 1 or box.y1 > page.y1 + 1
+    ]
+    pairs = [
+        (first, second)
+        for (first, a), (second, b) in itertools.combinations(boxes, 2)
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1
+    ]
+    return outside + pairs
+
+
+def ticks_out_of_view(fig: Figure) -> set[Text]:
+    """Tick labels that exist but are not drawn, beyond the limits of their axis."""
+    hidden: set[Text] = set()
+    for axis in (axis for axes in fig.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        slack = 1e-6 * (high - low)
+        for tick in axis.get_major_ticks():
+            if not low - slack <= tick.get_loc() <= high + slack:
+                hidden |= {tick.label1, tick.label2}
+    return hidden
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("fixture", ["one", "six", "sweep"])
+def test_no_text_overlaps_another_or_leaves_the_page(
+    name: str, fixture: str, request: pytest.FixtureRequest
+) -> None:
+    fig, data = draw(request.getfixturevalue(fixture), name)
+    assert overlaps(fig) == []
+    assert fig.get_figwidth() <= style.TWO_COLUMNS
+    assert len(data) > 0
+
+
+def test_overlapping_texts_would_be_noticed() -> None:
+    with style.styled():
+        fig = Figure(figsize=(2, 2))
+        fig.text(0.5, 0.5, "one")
+        fig.text(0.52, 0.5, "two")
+        fig.text(0.99, 0.1, "three")
+        FigureCanvasAgg(fig).draw()
+        assert overlaps(fig) == [("three", "page"), ("one", "two")]
+
+
+@pytest.mark.parametrize("name", ["frontiers", "trajectories"])
+def test_a_figure_regenerates_byte_for_byte(one: Results, name: str, tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        draw_figure.main(
+            ["--figure", name, "--results", str(one.root), "--output", str(tmp_path / folder / name)]
+        )
+    for kind in ("pdf", "png", "csv"):
+        files = [(tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("first", "second")]
+        assert files[0] == files[1]
+    pdf = (tmp_path / "first" / f"{name}.pdf").read_bytes()
+    assert b"/FontFile2" in pdf  # TrueType, embedded
+    assert b"/Type3" not in pdf
+    assert not re.search(rb"/(CreationDate|ModDate)", pdf)
+
+
+def test_the_csv_of_a_figure_holds_what_the_lines_show(one: Results) -> None:
+    fig, data = draw(one, "trajectories")
+    full = data[data["strategy"] == "full"].sort_values("step")
+    left, right = fig.axes
+    black = look("full").colour
+    for axes, column in ((left, "accuracy"), (right, "robustness")):
+        line = next(line for line in axes.lines if line.get_color() == black)
+        assert np.asarray(line.get_ydata(), float) == pytest.approx(full[column].to_numpy() * 100)
+        assert np.asarray(line.get_xdata(), float) == pytest.approx(full["step"].to_numpy())
+
+
+def test_the_staircase_encloses_the_area_that_its_key_states(one: Results) -> None:
+    fig, _ = draw(one, "frontiers")
+    black = look("full").colour
+    stairs = max(
+        (line for line in fig.axes[0].lines if line.get_color() == black and line.get_linestyle() == "-"),
+        key=lambda line: len(line.get_xdata()),
+    )
+    x, y = (np.asarray(values, float) / 100 for values in (stairs.get_xdata(), stairs.get_ydata()))
+    areas = one.under(one.areas, one.threat).set_index("family")
+    assert np.trapezoid(y, x) == pytest.approx(areas.loc["full", "auc"])
+
+
+def test_shift_compares_test_sets_at_the_same_snapshot_of_the_same_run(six: Results) -> None:
+    _, data = draw(six, "shift")
+    row = data.iloc[17]
+    probes = six.probes[(six.probes["run"] == row["run"]) & (six.probes["step"] == row["step"])]
+    by_set = probes[probes["probe"] == "shift"].set_index("test_set")["accuracy"]
+    assert row["inside"] == by_set[row["dataset"]]
+    assert row["outside"] == by_set[row["test_set"]]
+    assert set(data["test_set"]) == {"a", "b", "c"}
+
+
+def test_a_figure_that_the_study_cannot_support_is_refused_with_what_it_needs(tmp_path: Path) -> None:
+    made = write_study(tmp_path, strategies=("full",), n=10, shifts=(), epsilons=(4 / 255,))
+    assert available(made) == ["trajectories", "frontiers", "auc_heatmap", "training_curves"]
+    assert unavailable(made) == {
+        "epsilon_curves": "give an attack probe several epsilons",
+        "shift": "list a shift probe in study.probes, on a dataset with a shifted test set",
+    }
+    with pytest.raises(
+        UserError, match=r"artifact shift: found no data for it in this study.*list a shift probe"
+    ):
+        draw_figure.main(
+            ["--figure", "shift", "--results", str(tmp_path), "--output", str(tmp_path / "shift")]
+        )
+    assert not list(tmp_path.glob("shift*"))
+
+
+def test_without_an_attack_probe_only_training_and_strategies_are_left(tmp_path: Path) -> None:
+    made = write_study(tmp_path, strategies=("full",), n=10)
+    for run in made["runs"]:
+        run["probes"] = {}
+    assert available(made, FIGURES) == ["training_curves"]
+    assert available(made, TABLES) == ["strategies"]
+
+
+def test_asking_what_is_available_imports_nothing_heavy() -> None:
+    heavy = "{'matplotlib', 'pandas', 'numpy', 'torch'}"
+    check = f"import tradeoff.artifacts, sys; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_strategies_differ_in_colour_and_in_marker_with_line() -> None:
+    looks = [look(name) for name in TWELVE]
+    assert len({one.colour for one in looks}) == len({(one.marker, one.line) for one in looks}) == 12
+
+
+def test_a_strategy_not_listed_keeps_its_look_whatever_else_is_drawn() -> None:
+    assert look("my_own") == look("my_own")
+    assert look("my_own").colour not in {one.colour for one in LOOKS.values()}
+
+
+@pytest.mark.parametrize("name", [*FIGURES, *TABLES, "study"])
+def test_every_artifact_has_a_caption_that_renders(name: str) -> None:
+    class Snakemake:
+        config = {"study": {"title": "A study"}}  # noqa: RUF012 - read only
+
+    source = (REPORT / f"{name}.rst").read_text()
+    text = jinja2.Template(source, undefined=jinja2.StrictUndefined).render(snakemake=Snakemake)
+    html = docutils.core.publish_parts(text, writer="html", settings_overrides={"halt_level": 2})
+    assert len(html["body"]) > 200
+
+
+positions = arrays(float, st.integers(1, 8), elements=st.floats(0, 1))
+
+
+@settings(max_examples=100, deadline=None)
+@given(positions, st.floats(0.01, 0.3))
+def test_spread_labels_keep_their_distance_their_order_and_their_room(places: np.ndarray, gap: float) -> None:
+    result = spread(places, gap, 0.0, 1.0)
+    assert (np.diff(np.sort(result)) >= gap - 1e-9).all()
+    assert (places[np.argsort(result)] == np.sort(places)).all()
+    if (len(places) - 1) * gap <= 1:
+        assert result.min() >= -1e-9
+        assert result.max() <= 1 + 1e-9
+
+
+@settings(max_examples=50, deadline=None)
+@given(positions, st.floats(0.01, 0.1), st.integers(0, 2**32 - 1))
+def test_no_other_allowed_arrangement_moves_labels_less(places: np.ndarray, gap: float, seed: int) -> None:
+    best = spread(places, gap, 0.0, 1.0)
+    rng = np.random.default_rng(seed)
+    order = np.argsort(best)
+    for _ in range(20):
+        tried = best.copy()
+        tried[order] += np.sort(rng.normal(0, 0.05, len(places)))  # rising shifts never bring two closer
+        tried[order] += rng.normal(0, 0.02)
+        if tried.min() >= 0 and tried.max() <= 1:
+            assert ((tried - places) ** 2).sum() >= ((best - places) ** 2).sum() - 1e-9
+
+
+def test_labels_already_apart_stay_where_they_are() -> None:
+    assert spread(np.array([0.9, 0.1, 0.5]), 0.1, 0.0, 1.0) == pytest.approx([0.9, 0.1, 0.5])

@@ -1,0 +1,105 @@
+"""Tables: what is bold, what is escaped, and that the numbers are those of the study."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic_results import write_study
+
+from tradeoff.artifacts import TABLES, available
+from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.tables import Cell, Table, latex, markdown, ranked
+from tradeoff.artifacts.text import interval, signed
+from tradeoff.errors import UserError
+from workflow_scripts import gather, pareto_auc, write_table
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("study")
+    write_study(root, strategies=("full", "lora", "ia3", "my_own"), datasets=("digits", "pacs.photo"), n=60)
+    gather.main(["--study", str(root / "study.json"), "--results", str(root)])
+    pareto_auc.main(["--results", str(root), "--bootstrap", "20"])
+    for name in TABLES:
+        write_table.main(["--table", name, "--results", str(root), "--output", str(root / "tables" / name)])
+    return root
+
+
+def test_every_table_is_written_in_three_forms_and_again_byte_for_byte(root: Path) -> None:
+    for name in available(Results(root).study, TABLES):
+        write_table.main(["--table", name, "--results", str(root), "--output", str(root / "again" / name)])
+        for kind in ("csv", "md", "tex"):
+            first = (root / "tables" / f"{name}.{kind}").read_bytes()
+            assert first
+            assert first == (root / "again" / f"{name}.{kind}").read_bytes()
+
+
+def test_the_auc_table_prints_the_areas_and_marks_the_best_of_each_column(root: Path) -> None:
+    areas = pd.read_csv(root / "tables" / "pareto_auc.csv")
+    lines = (root / "tables" / "auc.md").read_text().splitlines()
+    assert lines[2] == "| Epsilon | Strategy | digits | pacs.photo | Above average (%) |"
+    block = areas[(areas["dataset"] == "digits") & np.isclose(areas["epsilon"], 4 / 255)]
+    best = block.loc[block["auc"].idxmax()]
+    printed = [line for line in lines if line.startswith("| 4/255 |")]
+    assert len(printed) == 4
+    marked = [line.split(" | ")[2] for line in printed if "**" in line.split(" | ")[2]]
+    assert marked == [f"**{best['auc']:.3f}** [{best['low']:.3f}, {best['high']:.3f}]"]
+
+
+def test_the_strategies_table_gives_counts_and_shares_of_the_runs(root: Path) -> None:
+    text = (root / "tables" / "strategies.md").read_text()
+    assert re.search(r"\| LoRA \| .* \| 2,000 \| 2\.00 \|", text)
+    assert "my_own" in text  # without a description it still has its counts
+
+
+def test_latex_has_as_many_cells_in_every_row_as_columns(root: Path) -> None:
+    for name in TABLES:
+        text = (root / "tables" / f"{name}.tex").read_text()
+        columns = re.search(r"begin\{tabular\}\{(\w+)\}", text)
+        assert columns
+        rows = [line for line in text.splitlines() if line.endswith(r" \\")]
+        assert len(rows) > 1
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(columns[1])}
+        assert not re.search(r"(?<!\\)[_%#]", re.sub(r"^%.*", "", text))
+
+
+def test_special_characters_are_escaped() -> None:
+    table = Table("50% & more", ["a_b", "x"], [[Cell("c|d"), Cell("0.5", "[0.4, 0.6]", 1)]], pd.DataFrame())
+    assert r"\caption{50\% \& more}" in latex(table)
+    assert r"c|d & \textbf{0.5} {\scriptsize [0.4, 0.6]} \\" in latex(table)
+    assert "| c\\|d | **0.5** [0.4, 0.6] |" in markdown(table)
+
+
+def test_ranks_go_by_what_is_printed() -> None:
+    assert ranked([0.1234, 0.1226, 0.1236, 0.5], 2) == [2, 2, 2, 1]
+    assert ranked([0.2, float("nan"), 0.1], 3) == [1, 0, 2]
+    assert ranked([0.3], 3) == [0]
+    assert ranked([0.3, 0.3], 3) == [0, 0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(-200, 200), st.integers(0, 2))
+def test_a_signed_number_reads_back_as_what_it_rounds_to(value: float, decimals: int) -> None:
+    text = signed(value, decimals)
+    assert float(text.replace("\N{MINUS SIGN}", "-")) == round(value, decimals)
+    assert (text[0] in "+\N{MINUS SIGN}") == (round(value, decimals) != 0)
+
+
+def test_there_is_no_interval_without_limits() -> None:
+    assert interval(float("nan"), float("nan"), 3) == ""
+    assert interval(0.1, 0.25, 2) == "[0.10, 0.25]"
+
+
+def test_an_unknown_table_is_refused_with_those_there_are(root: Path) -> None:
+    with pytest.raises(UserError, match="'acu'; expected one of auc, accuracy, strategies"):
+        write_table.main(["--table", "acu", "--results", str(root), "--output", str(root / "x")])
+
+
+def test_a_missing_input_table_is_named(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full",), n=20)
+    with pytest.raises(UserError, match=r"pareto_auc.csv: found no readable table"):
+        write_table.main(["--table", "auc", "--results", str(tmp_path), "--output", str(tmp_path / "x")])

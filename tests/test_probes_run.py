@@ -1,0 +1,300 @@
+"""A probe of a whole run: what it writes, and that kills and shards change nothing."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file
+from safetensors.torch import save_file
+from sklearn.datasets import load_digits
+
+from tradeoff import snapshots, strategies
+from tradeoff.backbones import build
+from tradeoff.errors import UserError
+from tradeoff.files import sha256_of, write_json
+from tradeoff.probes import attack, clean, load, modules, schema
+from tradeoff.probes.run import Outputs, probe_run
+from workflow_scripts import probe as script
+
+STEPS = [0, 5, 12]
+CLASSES = [str(digit) for digit in range(10)]
+BACKBONE = {
+    "model": "vit_tiny_patch16_224",
+    "arguments": {"img_size": 8, "patch_size": 4, "embed_dim": 32, "depth": 2, "num_heads": 2},
+    "image_size": 8,
+    "resize": "squash",
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.5, 0.5, 0.5],
+    "weights": {"pretrain": "glyphs"},
+}
+SPEC = {
+    "dataset": "digits",
+    "backbone": "small_vit",
+    "strategy": "lora",
+    "objective": "standard",
+    "seed": 3,
+    "data": {
+        "validation_share": 0.1,
+        "split_seed": 0,
+        "limit": {"train": None, "validation": None, "test": 60},
+    },
+    "backbone_spec": BACKBONE,
+    "strategy_spec": {"name": "lora", "params": {"rank": 2}},
+}
+COMPUTE = {"device": "cpu", "threads": 1, "batch_size": 32, "precision": "fp32", "channels_last": False}
+PGD = {
+    "kind": "attack",
+    "name": "pgd",
+    "attack": "pgd",
+    "norm": "linf",
+    "epsilons": [0.01, 0.05, 0.5],
+    "steps": 5,
+    "seed": 0,
+    "compute": COMPUTE,
+}
+SHIFT = {"kind": "shift", "name": "shift", "test_sets": {"digits": ["typeset_digits"]}, "compute": COMPUTE}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with a packed dataset, a shifted one, weights, and a run with three snapshots."""
+    root = tmp_path_factory.mktemp("study")
+    data = load_digits()
+    images = np.repeat((data.images[:200] * 255 / 16).astype(np.uint8)[:, None], 3, axis=1)
+    _pack(root / "digits", images, data.target[:200])
+    _pack(root / "typeset_digits", 255 - images, data.target[:200])
+    model = build(BACKBONE, 10, 3, None)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in model.net.state_dict().items()},
+        root / "weights.safetensors",
+    )
+    strategies.apply(model, "lora", {"rank": 2}, 3)
+    generator = torch.Generator().manual_seed(0)
+    for step in STEPS:
+        state = snapshots.trainable_state(model)
+        for name, tensor in state.items():
+            tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.3 if "lora" in name else 0.5)
+        snapshots.write_part(root / "parts", step, state)
+    run = root / "run"
+    carried = snapshots.metadata(SPEC["strategy_spec"], BACKBONE, sha256_of(root / "weights.safetensors"))
+    snapshots.join(root / "parts", STEPS, run / "snapshots.safetensors", carried)
+    write_json(
+        run / "run.json",
+        {
+            "digest": "run-digest",
+            "spec": SPEC,
+            "code": "code",
+            "data_digest": "data",
+            "weights_sha256": carried["weights_sha256"],
+            "class_names": CLASSES,
+            "steps_per_epoch": 5,
+        },
+    )
+    return root
+
+
+def _pack(folder: Path, images: np.ndarray, labels: np.ndarray, classes: list[str] = CLASSES) -> None:
+    folder.mkdir()
+    np.save(folder / "images.npy", images)
+    n = len(labels)
+    table = {
+        "row": np.arange(n),
+        "label": labels.astype(np.int64),
+        "domain": pa.nulls(n, pa.int64()),
+        "split": ["test" if row % 2 else "train" for row in range(n)],
+    }
+    pq.write_table(pa.table(table), folder / "index.parquet")
+    files = [folder / "images.npy", folder / "index.parquet"]
+    write_json(
+        folder / "manifest.json",
+        {
+            "shape": list(images.shape),
+            "class_names": classes,
+            "domain_names": [],
+            "bytes": {file.name: file.stat().st_size for file in files},
+            "sha256": {file.name: sha256_of(file) for file in files},
+        },
+    )
+
+
+def _outputs(folder: Path, name: str = "pgd") -> Outputs:
+    return Outputs(
+        folder / f"{name}.parquet", folder / f"{name}.outcomes.safetensors", folder / f"{name}.cost.json"
+    )
+
+
+def _probe(place: Path, folder: Path, probe: dict[str, Any] = PGD, data=("digits",), **more: Any) -> Outputs:
+    outputs = _outputs(folder, probe["name"])
+    sets = {name: place / name for name in data}
+    probe_run(
+        probe,
+        more.pop("digest", "probe-digest"),
+        place / "run",
+        place / "weights.safetensors",
+        sets,
+        outputs,
+        **more,
+    )
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def whole(place, tmp_path_factory) -> Outputs:
+    """The attack probe, uninterrupted."""
+    return _probe(place, tmp_path_factory.mktemp("whole"))
+
+
+def test_the_table_has_a_row_for_each_snapshot_and_epsilon(whole):
+    table = pq.read_table(whole.table)
+    rows = table.to_pylist()
+    assert [(row["step"], row["epsilon"]) for row in rows] == [
+        (step, epsilon) for step in STEPS for epsilon in (0.0, 0.01, 0.05, 0.5)
+    ]
+    assert {(row["test_set"], row["domain"], row["probe"], row["n"]) for row in rows} == {
+        ("digits", None, "pgd", 60)
+    }
+    assert {row["threat"] for row in rows} == {"none", "pgd linf"}
+    assert [row["epoch"] for row in rows[::4]] == [0.0, 1.0, 2.4]
+    identity = json.loads(table.schema.metadata[b"identity"])
+    assert identity["probe_digest"] == "probe-digest"
+    assert identity["run_digest"] == "run-digest"
+
+
+def test_clean_rows_are_the_accuracy_of_each_snapshot(place, whole):
+    outcomes = load_file(whole.outcomes)
+    images = np.load(place / "digits" / "images.npy")[outcomes["ids"]]
+    model = build(BACKBONE, 10, 3, place / "weights.safetensors")
+    strategies.apply(model, "lora", {"rank": 2}, 3)
+    model.eval()
+    rows = pq.read_table(whole.table).to_pylist()
+    accuracies = set()
+    for number, step in enumerate(STEPS):
+        snapshots.load(model, place / "run" / "snapshots.safetensors", step, {})
+        with torch.no_grad():
+            right = model(torch.from_numpy(images).float() / 255).argmax(1).numpy() == outcomes["labels"]
+        assert ((outcomes["first_failure"][number] > 0) == right).all()
+        assert rows[4 * number]["correct"] == right.sum()
+        accuracies.add(right.sum())
+    assert len(accuracies) > 1  # the snapshots differ, so a snapshot loaded for another would show
+
+
+def test_outcomes_give_the_tables_counts(whole):
+    outcomes = load_file(whole.outcomes)
+    with safe_open(whole.outcomes, "numpy") as opened:
+        assert json.loads(opened.metadata()["epsilons"]) == PGD["epsilons"]
+    assert outcomes["steps"].tolist() == STEPS
+    assert outcomes["first_failure"].dtype == np.uint8
+    counts = [int((outcomes["first_failure"][k] > rank).sum()) for k in range(3) for rank in range(4)]
+    assert counts == pq.read_table(whole.table)["correct"].to_pylist()
+
+
+def test_a_killed_probe_continues_and_ends_with_the_same_bytes(place, whole, tmp_path, monkeypatch):
+    evaluate, calls = attack.evaluate, []
+
+    def dies_at_the_third(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(attack, "evaluate", dies_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        _probe(place, tmp_path)
+    assert not _outputs(tmp_path).table.exists()
+    resumed = _probe(place, tmp_path)
+    assert len(calls) == 4  # the two finished snapshots are not evaluated again
+    _assert_same(resumed, whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "pgd.cost.json", "pgd.outcomes.safetensors", "pgd.parquet"
+    ]  # fmt: skip
+
+
+def test_shards_end_with_the_same_bytes(place, whole, tmp_path):
+    for shard in range(2):
+        outputs = _probe(place, tmp_path, shard=(shard, 2))
+        assert not outputs.table.exists()
+    _assert_same(_probe(place, tmp_path), whole)
+
+
+def _assert_same(a: Outputs, b: Outputs) -> None:
+    assert a.table.read_bytes() == b.table.read_bytes()
+    assert a.outcomes.read_bytes() == b.outcomes.read_bytes()
+
+
+def test_parts_of_other_settings_are_not_continued(place, tmp_path, monkeypatch):
+    _probe(place, tmp_path, shard=(0, 2), digest="before")
+    (before,) = tmp_path.iterdir()
+    _probe(place, tmp_path, shard=(0, 2), digest="after")
+    (after,) = tmp_path.iterdir()
+    assert before.name != after.name
+
+
+def test_a_broken_part_is_named(place, tmp_path):
+    _probe(place, tmp_path, shard=(0, 1000))
+    (part,) = tmp_path.glob("*/*.safetensors")
+    part.write_bytes(part.read_bytes()[:50])
+    with pytest.raises(UserError, match=r"00000000\.safetensors"):
+        _probe(place, tmp_path)
+
+
+def test_a_shift_tests_on_each_set(place, tmp_path):
+    outputs = _probe(place, tmp_path, SHIFT, ("digits", "typeset_digits"))
+    rows = pq.read_table(outputs.table).to_pylist()
+    assert [row["test_set"] for row in rows] == ["digits", "typeset_digits"] * 3
+    outcomes = load_file(outputs.outcomes)
+    for row in rows:
+        number = STEPS.index(row["step"])
+        assert outcomes[f"correct/{row['test_set']}"][number].sum() == row["correct"]
+    assert (outcomes["ids/typeset_digits"] % 2 == 1).all()
+
+
+def test_other_classes_are_refused(place, tmp_path):
+    data = load_digits()
+    _pack(tmp_path / "letters", np.zeros((20, 3, 8, 8), np.uint8), data.target[:20], [*CLASSES[:9], "x"])
+    shutil.copytree(place / "digits", tmp_path / "digits")
+    for name in ("run", "weights.safetensors"):
+        (tmp_path / name).symlink_to(place / name)
+    with pytest.raises(UserError, match="test set letters"):
+        _probe(tmp_path, tmp_path / "out", SHIFT, ("digits", "letters"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_script_does_the_same(place, whole, tmp_path, capsys):
+    outputs = _outputs(tmp_path)
+    script.main(
+        [
+            f"--probe={json.dumps(PGD)}", "--digest=probe-digest", f"--run={place / 'run'}",
+            f"--weights={place / 'weights.safetensors'}", f"--data=digits={place / 'digits'}",
+            f"--output={outputs.table}", f"--outcomes={outputs.outcomes}", f"--cost={outputs.cost}",
+        ]
+    )  # fmt: skip
+    _assert_same(outputs, whole)
+    assert "snapshot 2/3 (step 5): " in capsys.readouterr().out
+    assert json.loads(outputs.cost.read_text())["images"] == 180
+
+
+@pytest.mark.parametrize("value", ["3", "0/2", "3/2", "a/b"])
+def test_a_wrong_shard_is_refused(value):
+    with pytest.raises(UserError, match="--shard"):
+        script._shard(value)
+
+
+def test_every_kind_has_a_schema_and_names_its_modules():
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(schema("attack"))
+    good = {"kind": "attack", "attack": "pgd", "epsilons": ["4/255", 0.5], "steps": 3}
+    assert validator.is_valid(good)
+    assert not validator.is_valid(good | {"queries": 3})  # Square's, not PGD's
+    assert not validator.is_valid(good | {"steps": 0})
+    assert not validator.is_valid(good | {"epsilons": []})
+    assert modules(good) == ["tradeoff.probes.attack", "tradeoff.attacks.pgd"]
+    assert load("clean") is clean
+    assert jsonschema.Draft202012Validator(schema("shift")).is_valid({"kind": "shift"})

@@ -1,0 +1,232 @@
+"""The workflow end to end on the default data, made small: what runs, what reruns, and what never does."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.workflow import Project
+
+# Files that say how long things took and on what: everything else must be equal bit for bit.
+TIMED = ("cost.json",)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project whose study `tiny` has run."""
+    project = Project(tmp_path_factory.mktemp("workflow") / "project")
+    result = project.snakemake()
+    assert result.returncode == 0, result.stderr[-5000:]
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy of the finished project that a test may change."""
+    copy = Project(tmp_path / "project")
+    for part in ("data", "results", ".snakemake", "logs"):
+        shutil.copytree(finished.folder / part, copy.folder / part)
+    return copy
+
+
+def content(folder):
+    """The sha256 of every result that does not depend on time."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith(TIMED)
+    }
+
+
+def test_it_makes_every_figure_and_table_with_its_data(finished):
+    results = finished.results()
+    for figure in ("trajectories", "frontiers", "auc_heatmap", "epsilon_curves", "shift", "training_curves"):
+        for kind in ("pdf", "png", "csv"):
+            assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 100
+    for table in ("auc", "accuracy", "strategies"):
+        for kind in ("csv", "md", "tex"):
+            assert (results / "tables" / f"{table}.{kind}").stat().st_size > 50
+    assert (results / "metrics.json").exists()
+    assert not list(results.rglob("resume-*"))
+    assert not list(results.rglob("*.part*"))
+
+
+def test_a_second_time_there_is_nothing_to_do(finished):
+    assert finished.planned() == {}
+
+
+def test_touching_files_reruns_nothing(project):
+    for path in project.folder.rglob("*"):
+        if path.is_file() and ".snakemake" not in path.parts:
+            os.utime(path)
+    assert project.planned() == {}
+
+
+def test_changing_loras_rank_reruns_lora_and_what_depends_on_it_and_nothing_else(project):
+    project.edit({"strategies": {"lora": {"rank": 2}}})
+    planned = project.planned()
+    assert planned.pop("fine_tune") == 1
+    assert planned.pop("probe") == 2
+    assert set(planned) == {"all", "study", "gather", "pareto_auc", "write_metrics"} | {
+        rule for rule in planned if rule.startswith(("figure_", "table_"))
+    }
+    result = project.snakemake(
+        "--dry-run", "--quiet", "rules", "fine_tune_nothing", study="studies/tiny.yaml"
+    )
+    assert result.returncode != 0  # a target that no rule makes is refused
+    listed = project.snakemake("--dry-run").stdout
+    assert "/lora/standard/seed0" in listed
+    assert (
+        "/linear/standard/seed0/snapshots"
+        not in listed.replace("input:", "\ninput:").split("rule fine_tune")[1]
+    )
+
+
+def test_a_new_threat_never_retrains(project):
+    project.edit(
+        {"probes": {"weak": {"kind": "attack", "attack": "fgsm", "norm": "linf", "epsilons": ["2/255"]}}}
+    )
+    project.edit({"study": {"probes": ["pgd", "shift", "weak"]}})
+    planned = project.planned()
+    assert "fine_tune" not in planned
+    assert planned["probe"] == 2
+
+
+def test_changing_a_figures_code_reruns_that_figure_only(project):
+    path = project.folder / "src" / "tradeoff" / "artifacts" / "figures" / "frontiers.py"
+    path.write_text(path.read_text() + "\nNEW = 1\n")
+    assert project.planned() == {"all": 1, "figure_frontiers": 1}
+
+
+def test_comments_and_docstrings_rerun_nothing(project):
+    path = project.folder / "src" / "tradeoff" / "training.py"
+    path.write_text(
+        path.read_text().replace('"""The training loop', '"""THE training loop') + "\n# a comment\n"
+    )
+    assert project.planned() == {}
+
+
+def test_the_loops_code_reruns_every_run(project):
+    path = project.folder / "src" / "tradeoff" / "training.py"
+    path.write_text(path.read_text() + "\nNEW = 1\n")
+    planned = project.planned()
+    assert planned["pretrain_backbone"] == 1
+    assert planned["fine_tune"] == 2
+
+
+def test_another_study_does_not_disturb_the_first(project):
+    before = content(project.results())
+    other = project.folder / "studies" / "other.yaml"
+    text = (project.folder / "studies" / "tiny.yaml").read_text()
+    other.write_text(text.replace("name: tiny", "name: other"))
+    project.edit({"study": {"strategies": ["linear"], "probes": ["shift"]}}, study="studies/other.yaml")
+    planned = project.planned(study="studies/other.yaml")
+    assert planned["fine_tune"] == 1
+    assert "fetch_dataset" not in planned
+    assert content(project.results()) == before
+    assert project.planned() == {}
+
+
+def test_a_killed_run_continues_from_its_last_snapshot_and_ends_with_the_same_bits(finished, project):
+    """SIGKILL to the fine-tuning job as soon as a snapshot after the first is there."""
+    expected = content(finished.results())
+    run = project.results() / "runs" / "digits" / "glyph_vit" / "lora" / "standard" / "seed0"
+    shutil.rmtree(run)
+    killed = False
+    process = subprocess.Popen(
+        ["snakemake", "--configfile", "studies/tiny.yaml"],
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None and not killed:
+        if len(list(run.glob("resume-*/part-*.safetensors"))) >= 2:
+            jobs = subprocess.run(
+                ["pgrep", "-f", "workflow_scripts.fine_tune"], capture_output=True, text=True
+            )
+            for job in jobs.stdout.split():
+                if os.path.realpath(f"/proc/{job}/cwd") == str(project.folder):
+                    os.kill(int(job), signal.SIGKILL)
+                    killed = True
+        time.sleep(0.005)
+    assert process.wait() != 0
+    assert killed
+    assert not (run / "run.json").exists()
+    parts = len(list(run.glob("resume-*/part-*.safetensors")))
+    assert parts >= 2
+    result = project.snakemake()
+    assert result.returncode == 0, result.stderr[-3000:]
+    log = (
+        project.folder
+        / "logs"
+        / "tiny"
+        / "fine_tune"
+        / "digits"
+        / "glyph_vit"
+        / "lora"
+        / "standard"
+        / "seed0.log"
+    )
+    assert "continuing after step" in log.read_text()
+    assert content(project.results()) == expected
+
+
+def test_a_planted_stale_run_is_refused(project):
+    """Results of another configuration, copied over: the collecting rule names the run."""
+    runs = project.results() / "runs" / "digits" / "glyph_vit"
+    shutil.copy(runs / "linear/standard/seed0/run.json", runs / "lora/standard/seed0/run.json")
+    result = project.run(
+        "python",
+        "-m",
+        "workflow_scripts.gather",
+        "--study",
+        "results/tiny/study.json",
+        "--results",
+        "results/tiny",
+    )
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "lora" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"strategys": {}}, ["studies/tiny.yaml: strategys", "unknown key", "strategies"]),
+        ({"training": {"epochs": -1}}, ["training.epochs", "-1"]),
+        ({"probes": {"pgd": {"epsilons": ["4/0"]}}}, ["probes.pgd.epsilons.0", "4/0"]),
+        ({"study": {"strategies": ["lorra"]}}, ["study.strategies.0", "lorra", "lora"]),
+        ({"study": {"datasets": ["digitz"]}}, ["digitz"]),
+        ({"study": {"datasets": ["cifar10"]}, "data": {"mirror": "nowhere"}}, ["nowhere"]),
+    ],
+)
+def test_bad_params_are_refused_in_one_line_before_anything_runs(project, change, words):
+    project.edit(change)
+    result = project.snakemake()
+    assert result.returncode != 0
+    lines = [line for line in (result.stderr + result.stdout).splitlines() if "error:" in line]
+    assert len(lines) == 1
+    for word in words:
+        assert word in lines[0]
+    assert "Traceback" not in result.stderr
+
+
+def test_a_truncated_array_is_named_and_earlier_results_stay(project):
+    images = project.folder / "data" / "packed" / "digits@16-squash" / "images.npy"
+    with open(images, "rb+") as file:
+        file.truncate(1000)
+    before = content(project.results() / "figures")
+    project.edit({"strategies": {"lora": {"rank": 2}}})
+    shutil.rmtree(project.folder / "logs")
+    result = project.run("python", "-m", "workflow_scripts.pack_dataset", "--help")
+    assert result.returncode == 0
+    run = project.snakemake("--until", "fine_tune", "--rerun-triggers", "params")
+    assert run.returncode != 0
+    assert "images.npy" in run.stderr + run.stdout
+    assert content(project.results() / "figures") == before

@@ -1,0 +1,33 @@
+"""Draw one figure of a study as PDF and PNG, with the CSV of what it shows.
+
+python -m workflow_scripts.draw_figure --figure frontiers --results results/quickstart \
+    --output results/quickstart/figures/frontiers
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradeoff.artifacts import FIGURES, load
+from tradeoff.script import run_script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--figure", required=True, help=f"one of {', '.join(FIGURES)}")
+    parser.add_argument("--results", type=Path, required=True, help="results/<study>")
+    parser.add_argument("--output", type=Path, required=True, help="path without ending: .pdf, .png and .csv")
+    arguments = parser.parse_args(argv)
+
+    from tradeoff.artifacts import style
+    from tradeoff.artifacts.results import Results
+
+    results = Results(arguments.results)
+    module = load(arguments.figure, results.study, FIGURES)
+    with style.styled():
+        fig, data = module.draw(results)
+        style.save(fig, data, arguments.output)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,34 @@
+"""Fetch a backbone's pretrained weights from the mirror, a file or the hub.
+
+    python -m workflow_scripts.fetch_backbone --spec '<json>' --output results/cifar10_small/backbones/vit_tiny32
+
+With a mirror (the environment variable TRADEOFF_MIRROR) nothing touches the network.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradeoff.data.registry import mirror_folder
+from tradeoff.files import write_json
+from tradeoff.script import run_script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Fetch a backbone's pretrained weights.")
+    parser.add_argument(
+        "--spec", type=json.loads, required=True, help="the backbone's section of params, JSON"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the backbone's folder")
+    arguments = parser.parse_args(argv)
+    from tradeoff.backbones import fetch_weights
+
+    about = fetch_weights(
+        arguments.spec["weights"], mirror_folder(None), arguments.output / "weights.safetensors"
+    )
+    write_json(arguments.output / "backbone.json", about | {"spec": arguments.spec})
+
+
+if __name__ == "__main__":
+    run_script(main)

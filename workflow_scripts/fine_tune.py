@@ -1,0 +1,31 @@
+"""Fine-tune one run, continuing from its last snapshot if it was interrupted.
+
+python -m workflow_scripts.fine_tune --spec '<json>' --code <fingerprint> --data data/packed/digits@16-squash
+    --weights results/quickstart/backbones/glyph_vit/weights.safetensors
+    --output results/quickstart/runs/digits/glyph_vit/lora/standard/seed0
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradeoff.script import run_script, set_threads
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Fine-tune one run.")
+    parser.add_argument("--spec", type=json.loads, required=True, help="the run's resolved settings, JSON")
+    parser.add_argument("--code", required=True, help="fingerprint of the code, kept in run.json")
+    parser.add_argument("--data", type=Path, required=True, help="packed dataset")
+    parser.add_argument("--weights", type=Path, required=True, help="backbone, safetensors")
+    parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    arguments = parser.parse_args(argv)
+    set_threads(arguments.spec["compute"]["threads"])
+    from tradeoff.runs import fine_tune
+
+    fine_tune(arguments.spec, arguments.code, arguments.data, arguments.weights, arguments.output)
+
+
+if __name__ == "__main__":
+    run_script(main)

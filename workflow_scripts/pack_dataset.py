@@ -1,0 +1,32 @@
+"""Decode and resize every image of a fetched dataset once, into one array that runs map into memory.
+
+python -m workflow_scripts.pack_dataset --raw data/raw/digits --size 16 --resize squash
+    --output data/packed/digits@16-squash
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradeoff.script import run_script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Decode a fetched dataset into one array.")
+    parser.add_argument("--raw", type=Path, required=True, help="folder of the fetched dataset")
+    parser.add_argument("--size", type=int, required=True, help="height and width, pixels")
+    parser.add_argument(
+        "--resize", choices=("squash", "crop"), required=True, help="how images become square"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that decode; the result is the same"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    arguments = parser.parse_args(argv)
+    from tradeoff.data.pack import pack
+
+    pack(arguments.raw, arguments.output, arguments.size, arguments.resize, arguments.workers)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,65 @@
+"""Evaluate every snapshot of a run with one probe, continuing where a killed job stopped.
+
+    python -m workflow_scripts.probe --probe '<json>' --digest <sha256> --run results/q/runs/<run>
+        --weights results/q/backbones/<backbone>/weights.safetensors --data=digits=data/packed/digits@16-squash
+        --output X.parquet --outcomes X.outcomes.safetensors --cost X.cost.json [--shard 1/4]
+
+Shards may run at the same time, on a shared file system, and leave their parts beside the table; once all are
+done, the command without --shard writes the results.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradeoff.errors import UserError
+from tradeoff.script import run_script, set_threads
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Probe every snapshot of a run.")
+    parser.add_argument("--probe", type=json.loads, required=True, help="the probe's settings, JSON")
+    parser.add_argument(
+        "--digest", required=True, help="of the probe's and the run's settings, kept in the table"
+    )
+    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--weights", type=Path, required=True, help="backbone, safetensors")
+    parser.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        metavar="REFERENCE=FOLDER",
+        help="a test set, packed; repeatable",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="tidy table, Parquet")
+    parser.add_argument("--outcomes", type=Path, required=True, help="per-sample outcomes, safetensors")
+    parser.add_argument("--cost", type=Path, required=True, help="seconds and hardware, JSON")
+    parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="only each N-th snapshot")
+    arguments = parser.parse_args(argv)
+    data = dict(_reference_and_folder(value) for value in arguments.data)
+    set_threads(arguments.probe["compute"]["threads"])
+    from tradeoff.probes.run import Outputs, probe_run
+
+    outputs = Outputs(arguments.output, arguments.outcomes, arguments.cost)
+    probe_run(
+        arguments.probe, arguments.digest, arguments.run, arguments.weights, data, outputs, arguments.shard
+    )
+
+
+def _reference_and_folder(value: str) -> tuple[str, Path]:
+    reference, _, folder = value.partition("=")
+    if not folder:
+        raise UserError("--data", repr(value), "reference=folder")
+    return reference, Path(folder)
+
+
+def _shard(value: str) -> tuple[int, int]:
+    number, _, of = value.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise UserError("--shard", repr(value), "I/N with 1 <= I <= N, such as 2/5")
+    return int(number) - 1, int(of)
+
+
+if __name__ == "__main__":
+    run_script(main)

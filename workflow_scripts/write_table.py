@@ -1,0 +1,31 @@
+"""Set one table of a study as CSV, Markdown and LaTeX.
+
+python -m workflow_scripts.write_table --table auc --results results/quickstart \
+    --output results/quickstart/tables/auc
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradeoff.artifacts import TABLES, load
+from tradeoff.script import run_script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", required=True, help=f"one of {', '.join(TABLES)}")
+    parser.add_argument("--results", type=Path, required=True, help="results/<study>")
+    parser.add_argument("--output", type=Path, required=True, help="path without ending: .csv, .md and .tex")
+    arguments = parser.parse_args(argv)
+
+    from tradeoff.artifacts.results import Results
+    from tradeoff.artifacts.tables import write
+
+    results = Results(arguments.results)
+    module = load(arguments.table, results.study, TABLES)
+    write(module.make(results), arguments.output)
+
+
+if __name__ == "__main__":
+    run_script(main)
