@@ -24,6 +24,11 @@ include: "rules/artifacts.smk"
 report: "report/study.rst"
 
 
+# Who holds the lock, so that `make` can tell a stale one (workflow_scripts/unlock.py).
+onstart:
+    claim(os.getpid())
+
+
 localrules:
     all,
     data,

@@ -8,6 +8,7 @@ from tradeoff.files import canonical_json, digest_of, write_json
 from tradeoff.fingerprint import fingerprint as fingerprint_of
 from tradeoff.params import load_params
 from tradeoff.study import Study
+from workflow_scripts.unlock import claim
 
 
 def load_study():

@@ -1,6 +1,9 @@
 """Files are whole or absent."""
 
+import errno
 import hashlib
+import os
+import subprocess
 
 import pytest
 
@@ -46,3 +49,50 @@ def test_json_cut_short_is_named(tmp_path):
         read_json(tmp_path / "a.json")
     with pytest.raises(UserError, match="no such file"):
         read_json(tmp_path / "b.json")
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A file system of half a megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = (
+        os.geteuid() == 0
+        and not subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", disk]).returncode
+    )
+    if not made:
+        pytest.skip("making a small file system needs the right to mount")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def write_bytes(path):
+    path.write_bytes(bytes(2**20))
+
+
+def write_tensors(path):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(2**18)}, path)
+
+
+def write_checkpoint(path):
+    import torch
+
+    torch.save({"a": torch.zeros(2**18)}, path)
+
+
+def write_table(path):
+    import pandas as pd
+
+    pd.DataFrame({"a": range(2**18)}).to_parquet(path, compression=None)
+
+
+@pytest.mark.parametrize("write", [write_bytes, write_tensors, write_checkpoint, write_table])
+def test_a_full_disk_is_named_as_such_whatever_the_library_says_and_leaves_nothing(full_disk, write):
+    with pytest.raises(OSError) as caught, whole_file(full_disk / "a") as temporary:  # noqa: PT011 - errno below
+        write(temporary)
+    assert caught.value.errno == errno.ENOSPC
+    assert str(caught.value.filename) == str(full_disk / "a")
+    assert list(full_disk.iterdir()) == []

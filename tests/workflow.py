@@ -43,7 +43,8 @@ class Project:
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
         }
-        self.environment.pop("TRADEOFF_MIRROR", None)
+        for variable in ("TRADEOFF_MIRROR", "PYTHONDONTWRITEBYTECODE"):
+            self.environment.pop(variable, None)
 
     def snakemake(
         self, *arguments: str, study: str = "studies/tiny.yaml"

@@ -1,17 +1,18 @@
 """Remove Snakemake's lock when the process that took it is gone (it was killed, or the machine went down).
 
-    python -m workflow_scripts.unlock          before a run, as make does
-    python -m workflow_scripts.unlock --claim  by the Snakefile at start: this host and process own the lock
+    python -m workflow_scripts.unlock
 
-A lock whose owner lives, or runs on another host, or is unknown, stays: Snakemake then says what to do.
+make calls it before a run; the Snakefile records the owner at start (`claim`). A lock whose owner lives, or
+runs on another host, or is unknown, stays: Snakemake then says what to do.
 """
 
 import argparse
 import json
-import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+
+import psutil
 
 from tradeoff.script import run_script
 
@@ -42,20 +43,14 @@ def unlock() -> None:
 def _started(pid: int) -> str:
     """When a process started, so that a recycled number is not taken for the owner; empty when it is gone."""
     try:
-        import psutil
-
         return str(psutil.Process(pid).create_time())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return ""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Remove Snakemake's lock when its owner is gone.")
-    parser.add_argument("--claim", action="store_true", help="record the parent process as the owner")
-    if parser.parse_args(argv).claim:
-        claim(os.getppid())
-    else:
-        unlock()
+    argparse.ArgumentParser(description="Remove Snakemake's lock when its owner is gone.").parse_args(argv)
+    unlock()
 
 
 if __name__ == "__main__":

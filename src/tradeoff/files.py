@@ -1,14 +1,18 @@
 """Files that are whole or absent: atomic writes, checksums, and JSON that names itself when broken."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tradeoff.errors import UserError
+
+NEARLY_FULL = 2**16  # bytes
 
 
 @contextmanager
@@ -25,6 +29,15 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except Exception as error:
+        # Not every library raises OSError for a full disk: safetensors says so in words, torch not at all.
+        if not isinstance(error, OSError) and (
+            "No space left" in str(error) or shutil.disk_usage(path.parent).free < NEARLY_FULL
+        ):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

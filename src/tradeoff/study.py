@@ -205,6 +205,7 @@ class Study:
     # --- what the schema cannot check
 
     def _check(self) -> None:
+        self._check_headline()
         for reference in self.params["study"]["datasets"]:
             name, domain = registry.split_reference(reference)
             registry.check(name, self.params["datasets"], domain)
@@ -225,6 +226,24 @@ class Study:
                         error.expected,
                         error.do,
                     ) from None
+
+    def _check_headline(self) -> None:
+        headline = self.params["tradeoff"]["headline"]
+        if headline is None:
+            return
+        name, epsilon = headline["probe"], parse_epsilon(headline["epsilon"])
+        chosen = self.params["study"]["probes"]
+        if name not in chosen:
+            raise UserError(
+                "tradeoff.headline.probe", repr(name), f"one of study.probes: {', '.join(chosen)}"
+            )
+        epsilons = self.params["probes"][name].get("epsilons", [])
+        if epsilon not in map(parse_epsilon, epsilons):
+            raise UserError(
+                "tradeoff.headline.epsilon",
+                str(headline["epsilon"]),
+                f"one of the epsilons of probe {name}: {', '.join(map(str, epsilons)) or 'none'}",
+            )
 
     def summary(self) -> dict[str, Any]:
         """The study as data, for results/<study>/study.json: params, runs and the digests they must have."""

@@ -5,23 +5,34 @@ from fractions import Fraction
 
 # What a params file may hold; the JSON schema uses the same pattern.
 PATTERN = r"^[0-9]+(\.[0-9]+)?(/[1-9][0-9]*(\.[0-9]+)?)?$"
-EXPECTED = "a number between 0 and 1, or a fraction of one such as 4/255"
+EXPECTED = "a number, or a fraction such as 4/255"
+# Nothing on pixels in [0, 1] is farther away, in any norm and at any size of image.
+LARGEST = 1000
+SCHEMA = {
+    "anyOf": [{"type": "number", "minimum": 0, "maximum": LARGEST}, {"type": "string", "pattern": PATTERN}],
+    "description": EXPECTED,
+}
 
 
 def parse_epsilon(value: str | int | float) -> float:
     """Return the epsilon that `value` states: a number, or a string such as ``"4/255"`` or ``"0.5"``.
 
-    ValueError when it is neither, or has a zero denominator.
+    ValueError when it is neither, has a zero denominator, or lies outside [0, LARGEST].
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"{value!r} is not {EXPECTED}")
-    if not isinstance(value, str):
-        return float(value)
-    text = value.replace(" ", "")
-    if not re.match(PATTERN, text):
-        raise ValueError(f"{value!r} is not {EXPECTED}")
-    numerator, _, denominator = text.partition("/")
-    return float(Fraction(numerator) / Fraction(denominator or "1"))
+    epsilon: Fraction | float = _fraction(value) if isinstance(value, str) else value
+    if not 0 <= epsilon <= LARGEST:
+        raise ValueError(f"{str(value)[:20]} is not between 0 and {LARGEST}, {EXPECTED}")
+    return float(epsilon)
+
+
+def _fraction(text: str) -> Fraction:
+    stripped = text.replace(" ", "")
+    if not re.match(PATTERN, stripped):
+        raise ValueError(f"{text!r} is not {EXPECTED}")
+    numerator, _, denominator = stripped.partition("/")
+    return Fraction(numerator) / Fraction(denominator or "1")
 
 
 def format_epsilon(epsilon: float) -> str:

@@ -1,7 +1,6 @@
 """From params files to checked params: the strict schema, and what a schema cannot say."""
 
 import difflib
-import itertools
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -77,9 +76,10 @@ def _first_and_deepest(error: jsonschema.ValidationError) -> tuple[bool, int, st
 def _as_user_error(error: jsonschema.ValidationError) -> UserError:
     path = [str(part) for part in error.absolute_path]
     schema: Any = error.schema
+    instance: Any = error.instance
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
-        unknown = sorted(key for key in error.instance if key not in known and not _matches(key, schema))
+        unknown = sorted(key for key in instance if key not in known and not _matches(key, schema))
         where = ".".join([*path, unknown[0]])
         if not known:
             return UserError(where, f"the name {unknown[0]!r}", "a name of lower-case letters, digits and _")
@@ -93,9 +93,9 @@ def _as_user_error(error: jsonschema.ValidationError) -> UserError:
         )
     where = ".".join(path) or "params"
     if error.validator == "required":
-        missing = sorted(set(schema["required"]) - set(error.instance))
+        missing = sorted(set(schema["required"]) - set(instance))
         return UserError(".".join([*path, missing[0]]), "nothing", _expected(_property(schema, missing[0])))
-    return UserError(where, _shown(error.instance), _expected(schema))
+    return UserError(where, _shown(instance), _expected(schema))
 
 
 def _matches(key: str, schema: dict[str, Any]) -> bool:
@@ -204,13 +204,16 @@ def _check_probe_schedule(schedule: list[dict[str, int]]) -> None:
 
 
 def _check_epsilons(where: str, epsilons: list[Any] | None) -> None:
-    values = [parse_epsilon(epsilon) for epsilon in epsilons or []]
-    for index, (low, high) in enumerate(itertools.pairwise(values)):
-        if high <= low:
+    last = 0.0
+    for index, stated in enumerate(epsilons or []):
+        try:
+            epsilon = parse_epsilon(stated)
+        except ValueError as error:
+            raise UserError(f"{where}.{index}", _shown(stated), str(error)) from None
+        if epsilon == 0:
             raise UserError(
-                f"{where}.{index + 1}", str((epsilons or [])[index + 1]), "epsilons in rising order"
+                f"{where}.{index}", str(stated), "more than 0", "the clean accuracy comes by itself"
             )
-    if values and values[0] <= 0:
-        raise UserError(
-            f"{where}.0", str((epsilons or [])[0]), "an epsilon above 0", "the clean accuracy comes by itself"
-        )
+        if epsilon <= last:
+            raise UserError(f"{where}.{index}", str(stated), "epsilons in rising order")
+        last = epsilon

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tradeoff.files import read_json, write_json
-from tradeoff.params.epsilon import EXPECTED, PATTERN
+from tradeoff.params.epsilon import SCHEMA
 
 FOLDER = Path(__file__).parents[3] / "schemas"
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -93,11 +93,6 @@ def _choice(description: str, *values: str) -> Schema:
     return {"enum": list(values), "description": description}
 
 
-EPSILON: Schema = {
-    "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": PATTERN}],
-    "description": EXPECTED,
-}
-
 STUDY = _object(
     {
         "name": {"type": "string", "pattern": NAME, "description": "results lie under results/<name>"},
@@ -139,7 +134,10 @@ DATA = _object(
 _SPLIT_FILES = _object({"train": {"type": "string"}, "test": {"type": "string"}})
 DATASET = _partial(
     {
-        "folder": {"type": "string", "description": "root of {train,test}/<class>/*, or of <domain>/{train,test}/<class>/*"},
+        "folder": {
+            "type": "string",
+            "description": "root of {train,test}/<class>/*, or of <domain>/{train,test}/<class>/*",
+        },
         "parquet": _SPLIT_FILES | {"description": "Parquet files with an image and a label column"},
         "image": {"type": "string", "description": "name of the image column"},
         "label": {"type": "string", "description": "name of the label column"},
@@ -222,8 +220,8 @@ PROBE_SCHEDULE = {
 
 TRADEOFF = _object(
     {
-        "headline": _object({"probe": {"type": "string", "pattern": NAME}, "epsilon": EPSILON})
-        | {"type": ["object", "null"], "description": "the threat that figures of one threat show; null: mid epsilon"},
+        "headline": _object({"probe": {"type": "string", "pattern": NAME}, "epsilon": SCHEMA})
+        | {"type": ["object", "null"], "description": "the threat that figures of one threat show"},
         "bootstrap": _integer(0, "replicates over test samples; 0: no intervals"),
         "bootstrap_seed": _integer(0, "seed of the bootstrap"),
         "confidence": {

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -57,8 +57,6 @@ def _lay_over(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the scalars of YAML 1.2's core schema, without aliases or repeated keys."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
-
     def compose_node(self, parent: Any, index: Any) -> Any:
         # Aliases let a few bytes grow into gigabytes; no params file needs one.
         if self.check_event(yaml.events.AliasEvent):
@@ -83,6 +81,8 @@ class _Loader(yaml.SafeLoader):
         return self.construct_mapping(node)
 
 
+# The base class shares its table of resolvers with every loader: this one starts with none.
+_Loader.yaml_implicit_resolvers = {}
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_yaml_map)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""]

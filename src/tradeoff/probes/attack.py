@@ -11,7 +11,7 @@ from tradeoff import attacks
 from tradeoff.attacks.balls import NORMS
 from tradeoff.attacks.engine import Compute, sweep
 from tradeoff.attacks.threat import threat
-from tradeoff.params.epsilon import EXPECTED, PATTERN
+from tradeoff.params.epsilon import SCHEMA
 from tradeoff.probes.measured import Measured, TestSet
 
 # Keys of a probe that are not parameters of its attack.
@@ -19,14 +19,13 @@ OWN = ("kind", "name", "epsilons", "seed", "compute")
 
 
 def schema() -> dict[str, Any]:
-    epsilon = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": PATTERN}], "description": EXPECTED}
     own = {
         "kind": {"const": "attack"},
         "attack": {"enum": list(attacks.ATTACKS), "description": "how the ball is searched"},
         "norm": {"enum": list(NORMS), "description": "of the perturbation"},
         "epsilons": {
             "type": "array",
-            "items": epsilon,
+            "items": SCHEMA,
             "minItems": 1,
             "maxItems": 254,
             "description": "radii on pixels in [0, 1], rising; the clean accuracy comes by itself",
