@@ -26,7 +26,7 @@ report: "report/study.rst"
 
 # Who holds the lock, so that `make` can tell a stale one (workflow_scripts/unlock.py).
 onstart:
-    claim(os.getpid())
+    claim()
 
 
 localrules:

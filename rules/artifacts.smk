@@ -39,7 +39,7 @@ for figure in DRAWN:
             f"logs/{STUDY.name}/figures/{figure}.log",
         params:
             figure=figure,
-            results=STUDY.root,
+            results=subpath(output.png, ancestor=2),
             code=fingerprint("draw_figure", FIGURES[figure].module),
         shell:
             "python -m workflow_scripts.draw_figure --figure {params.figure} --results {params.results:q}"
@@ -67,7 +67,7 @@ for table in SET:
             f"logs/{STUDY.name}/tables/{table}.log",
         params:
             table=table,
-            results=STUDY.root,
+            results=subpath(output.markdown, ancestor=2),
             code=fingerprint("write_table", TABLES[table].module),
         shell:
             "python -m workflow_scripts.write_table --table {params.table} --results {params.results:q}"
@@ -86,7 +86,7 @@ rule write_metrics:
     log:
         f"logs/{STUDY.name}/write_metrics.log",
     params:
-        results=STUDY.root,
+        results=subpath(output.metrics, parent=True),
         code=fingerprint("write_metrics"),
     shell:
         "python -m workflow_scripts.write_metrics --results {params.results:q} &> {log:q}"

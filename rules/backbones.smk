@@ -3,12 +3,8 @@
 PRETRAINED = STUDY.pretrained()
 
 
-def names_only(names):
-    """A wildcard constraint that admits these names and nothing else."""
-    return "|".join(sorted(names)) or "(?!)"
-
-
 rule pretrain_backbone:
+    """Train a backbone from scratch on its upstream dataset, and report its accuracy there."""
     input:
         data=lambda wildcards: packed_files(
             STUDY.packed(PRETRAINED[wildcards.backbone], wildcards.backbone)
@@ -18,7 +14,6 @@ rule pretrain_backbone:
         about=f"{STUDY.root}/backbones/{{backbone}}/backbone.json",
     log:
         f"logs/{STUDY.name}/pretrain_backbone/{{backbone}}.log",
-    """Train a backbone from scratch on its upstream dataset, and report its accuracy there."""
     wildcard_constraints:
         backbone=names_only(PRETRAINED),
     threads: THREADS
@@ -41,12 +36,12 @@ rule pretrain_backbone:
 
 
 rule fetch_backbone:
+    """Fetch pretrained weights from the mirror, a file or the hub."""
     output:
         weights=f"{STUDY.root}/backbones/{{backbone}}/weights.safetensors",
         about=f"{STUDY.root}/backbones/{{backbone}}/backbone.json",
     log:
         f"logs/{STUDY.name}/fetch_backbone/{{backbone}}.log",
-    """Fetch pretrained weights from the mirror, a file or the hub."""
     wildcard_constraints:
         backbone=names_only(set(config["study"]["backbones"]) - set(PRETRAINED)),
     params:

@@ -1,8 +1,6 @@
 """Names and look-ups that the rules share. Whatever needs thought is in the tested library."""
 
-import os
-
-from tradeoff.data.registry import mirror_folder
+from tradeoff.data.registry import announce_mirror, mirror_folder
 from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, digest_of, write_json
 from tradeoff.fingerprint import fingerprint as fingerprint_of
@@ -27,8 +25,7 @@ except UserError as error:
 
 # `lookup(..., within=config)` sees the same params; jobs find the mirror where the workflow did.
 config = STUDY.params
-if STUDY.mirror:
-    os.environ["TRADEOFF_MIRROR"] = str(STUDY.mirror)
+announce_mirror(STUDY.mirror)
 
 
 wildcard_constraints:
@@ -51,6 +48,20 @@ def packed_files(folder):
 
 def run_of(wildcards):
     return STUDY.runs[wildcards.run]
+
+
+def probe_data(wildcards):
+    """The packed folders of a probe's test sets, by name."""
+    run = run_of(wildcards)
+    return {
+        name: STUDY.packed(name, run.backbone)
+        for name in STUDY.test_sets(run.dataset, wildcards.probe)
+    }
+
+
+def names_only(names):
+    """A wildcard constraint that admits these names and nothing else."""
+    return "|".join(sorted(names)) or "(?!)"
 
 
 # ASSUME: a job uses as many threads as params say, whatever --cores is, since results depend on it.

@@ -3,15 +3,6 @@
 from tradeoff import probes as probe_kinds
 
 
-def probe_data(wildcards):
-    """The packed folders of a probe's test sets, as name=folder."""
-    run = run_of(wildcards)
-    return {
-        name: STUDY.packed(name, run.backbone)
-        for name in STUDY.test_sets(run.dataset, wildcards.probe)
-    }
-
-
 rule probes:
     """Every probe of every run."""
     input:

@@ -28,7 +28,7 @@ rule gather:
     log:
         f"logs/{STUDY.name}/gather.log",
     params:
-        results=STUDY.root,
+        results=subpath(output.probes, ancestor=2),
         code=fingerprint("gather"),
     shell:
         "python -m workflow_scripts.gather --study {input.study:q} --results {params.results:q} &> {log:q}"
@@ -46,7 +46,7 @@ rule pareto_auc:
     log:
         f"logs/{STUDY.name}/pareto_auc.log",
     params:
-        results=STUDY.root,
+        results=subpath(output.table, ancestor=2),
         bootstrap=lookup("tradeoff/bootstrap", within=config),
         seed=lookup("tradeoff/bootstrap_seed", within=config),
         confidence=lookup("tradeoff/confidence", within=config),

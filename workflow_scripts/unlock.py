@@ -8,6 +8,7 @@ runs on another host, or is unknown, stays: Snakemake then says what to do.
 
 import argparse
 import json
+import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +21,9 @@ OWNER = Path(".snakemake/owner.json")
 LOCKS = Path(".snakemake/locks")
 
 
-def claim(pid: int) -> None:
-    """Record that process `pid` of this host holds Snakemake's lock."""
+def claim() -> None:
+    """Record that this process holds Snakemake's lock."""
+    pid = os.getpid()
     OWNER.parent.mkdir(exist_ok=True)
     OWNER.write_text(json.dumps({"host": socket.gethostname(), "pid": pid, "started": _started(pid)}))
 

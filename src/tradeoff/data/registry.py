@@ -123,6 +123,12 @@ def mirror_folder(param: str | None) -> Path | None:
     return Path(given)
 
 
+def announce_mirror(mirror: Path | None) -> None:
+    """Let processes started from here find the mirror where this one did."""
+    if mirror is not None:
+        os.environ["TRADEOFF_MIRROR"] = str(mirror.resolve())
+
+
 def check_mirror(names: Iterable[str], definitions: Mapping[str, Definition], mirror: Path) -> None:
     """Raise one UserError that names every file a mirror lacks, or holds cut short, for these datasets."""
     faults = []
