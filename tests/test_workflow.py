@@ -74,16 +74,9 @@ def test_changing_loras_rank_reruns_lora_and_what_depends_on_it_and_nothing_else
     assert set(planned) == {"all", "study", "gather", "pareto_auc", "write_metrics"} | {
         rule for rule in planned if rule.startswith(("figure_", "table_"))
     }
-    result = project.snakemake(
-        "--dry-run", "--quiet", "rules", "fine_tune_nothing", study="studies/tiny.yaml"
-    )
-    assert result.returncode != 0  # a target that no rule makes is refused
     listed = project.snakemake("--dry-run").stdout
-    assert "/lora/standard/seed0" in listed
-    assert (
-        "/linear/standard/seed0/snapshots"
-        not in listed.replace("input:", "\ninput:").split("rule fine_tune")[1]
-    )
+    runs = {line.split("run=")[1].split(",")[0] for line in listed.splitlines() if "wildcards: run=" in line}
+    assert runs == {"digits/glyph_vit/lora/standard/seed0"}
 
 
 def test_a_new_threat_never_retrains(project):
@@ -136,6 +129,7 @@ def test_a_killed_run_continues_from_its_last_snapshot_and_ends_with_the_same_bi
     expected = content(finished.results())
     run = project.results() / "runs" / "digits" / "glyph_vit" / "lora" / "standard" / "seed0"
     shutil.rmtree(run)
+    shutil.rmtree(project.results() / "probes" / "digits" / "glyph_vit" / "lora")
     killed = False
     process = subprocess.Popen(
         ["snakemake", "--configfile", "studies/tiny.yaml"],
@@ -223,9 +217,6 @@ def test_a_truncated_array_is_named_and_earlier_results_stay(project):
         file.truncate(1000)
     before = content(project.results() / "figures")
     project.edit({"strategies": {"lora": {"rank": 2}}})
-    shutil.rmtree(project.folder / "logs")
-    result = project.run("python", "-m", "workflow_scripts.pack_dataset", "--help")
-    assert result.returncode == 0
     run = project.snakemake("--until", "fine_tune", "--rerun-triggers", "params")
     assert run.returncode != 0
     assert "images.npy" in run.stderr + run.stdout
