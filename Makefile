@@ -32,14 +32,15 @@ help: ## this list
 	@touch $@
 
 figures: .venv/installed ## every figure, table and the report of STUDY (default: quickstart)
-	@python -m workflow_scripts.check_study params.yaml $(OVERLAY:--configfile=)
+	@python -m workflow_scripts.check_study --name $(STUDY) params.yaml $(OVERLAY:--configfile=)
 	@python -m workflow_scripts.unlock
 	@$(SNAKEMAKE)
 	@$(MAKE) --no-print-directory results/$(STUDY)/report.html
 
-results/%/report.html: results/%/metrics.json $(wildcard results/$(STUDY)/figures/*) $(wildcard report/*)
-	@$(SNAKEMAKE) --report $@ --quiet all
-	@echo "figures: results/$*/figures   tables: results/$*/tables   report: $@"
+results/%/report.html: $(wildcard results/$(STUDY)/figures/* results/$(STUDY)/tables/* report/*)
+	@$(SNAKEMAKE) --report $(@D)/.report.html --quiet all
+	@mv $(@D)/.report.html $@
+	@echo "figures: $(@D)/figures   tables: $(@D)/tables   report: $@"
 
 dry-run: .venv/installed ## what `make figures` would run, and why
 	@$(SNAKEMAKE) --dry-run

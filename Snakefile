@@ -45,4 +45,4 @@ rule all:
     input:
         rules.figures.input,
         rules.tables.input,
-        f"{STUDY.root}/metrics.json",
+        METRICS,

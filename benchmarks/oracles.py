@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.probe import Subject, load_subject, small_digits
+from benchmarks.probe import ForPyautoattack, Subject, load_subject, small_digits
 from tradeoff.attacks.engine import Compute, attack
 from tradeoff.attacks.threat import threat
 
@@ -68,7 +68,7 @@ def _subject(name: str, images: int) -> Subject:
 def _compare(
     subject: Subject, contest: str, norm: str, epsilon: float, steps: int, queries: int
 ) -> dict[str, Any]:
-    spec, theirs = _contestants(subject.model, contest, norm, epsilon, steps, queries)
+    spec, theirs = _contestants(ForPyautoattack(subject.model), contest, norm, epsilon, steps, queries)
     before = time.perf_counter()
     ours = attack(
         subject.model,

@@ -45,6 +45,28 @@ class Normalised(nn.Module):
         return logits
 
 
+class _ContiguousGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].contiguous()
+
+
+class ForPyautoattack(nn.Module):
+    """A model as pyautoattack needs it: it stops at gradients with the strides that a ViT's patches give them."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(_ContiguousGradient.apply(x))
+        return logits
+
+
 class Subject:
     """A model on its device, images (n, 3, H, W) uint8 and labels (n,).
 
@@ -203,7 +225,7 @@ def autoattack(subject: Subject, n: int) -> dict[str, Any]:
     y = torch.from_numpy(labels).to(subject.device)
 
     def theirs() -> float:
-        evaluation = AutoAttack(subject.model, eps=epsilon, seed=0, device=subject.device)
+        evaluation = AutoAttack(ForPyautoattack(subject.model), eps=epsilon, seed=0, device=subject.device)
         found, _ = evaluation.run_standard_evaluation(x, y, batch_size=subject.batch)
         with torch.no_grad():
             return float((subject.model(found).argmax(1) == y).float().mean())

@@ -1,9 +1,11 @@
 """Figures, tables and metrics: whatever the study has the data for."""
 
-from tradeoff.artifacts import FIGURES, TABLES, available, unavailable
+from tradeoff.artifacts import FIGURES, TABLES, available
 
 DRAWN = available(STUDY.summary(), FIGURES)
 SET = available(STUDY.summary(), TABLES)
+# Numbers of the trade-off, for a study that attacks something.
+METRICS = [f"{STUDY.root}/metrics.json"] if "frontiers" in DRAWN else []
 
 
 rule figures:

@@ -31,7 +31,7 @@ rule pretrain_backbone:
             "tradeoff.objectives.standard",
         ),
     shell:
-        "python -m workflow_scripts.pretrain_backbone --spec {params.spec:q} --data {params.data:q}"
+        "python -m workflow_scripts.pretrain_backbone --spec {params.spec:q} --code {params.code} --data {params.data:q}"
         " --output {params.folder:q} &> {log:q}"
 
 

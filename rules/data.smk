@@ -25,14 +25,13 @@ rule fetch_dataset:
         "logs/fetch_dataset/{dataset}.log",
     params:
         definition=lambda wildcards: canonical_json(STUDY.definition(wildcards.dataset)),
-        kind=lambda wildcards: STUDY.source_kind(wildcards.dataset),
         folder=subpath(output.source, parent=True),
         code=lambda wildcards: fingerprint(
             "fetch_dataset", *registry.modules(wildcards.dataset)
         ),
     shell:
         "python -m workflow_scripts.fetch_dataset --dataset {wildcards.dataset}"
-        " --definition {params.definition:q} --kind {params.kind} --output {params.folder:q} &> {log:q}"
+        " --definition {params.definition:q} --output {params.folder:q} &> {log:q}"
 
 
 rule pack_dataset:

@@ -44,6 +44,6 @@ rule probe:
             *probe_kinds.modules(config["probes"][wildcards.probe]),
         ),
     shell:
-        "python -m workflow_scripts.probe --probe {params.spec:q} --digest {params.digest} --run {params.run:q}"
+        "python -m workflow_scripts.probe --probe {params.spec:q} --digest {params.digest} --code {params.code} --run {params.run:q}"
         " --weights {input.weights:q} {params.data:q} --output {output.table:q} --outcomes {output.outcomes:q}"
         " --cost {output.cost:q} &> {log:q}"

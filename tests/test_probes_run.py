@@ -43,7 +43,7 @@ SPEC = {
     "data": {
         "validation_share": 0.1,
         "split_seed": 0,
-        "limit": {"train": None, "validation": None, "test": 60},
+        "limit": {"train": None, "validation": None, "test": None},
     },
     "backbone_spec": BACKBONE,
     "strategy_spec": {"name": "lora", "params": {"rank": 2}},
@@ -57,9 +57,10 @@ PGD = {
     "epsilons": [0.01, 0.05, 0.5],
     "steps": 5,
     "seed": 0,
+    "limit": 60,
     "compute": COMPUTE,
 }
-SHIFT = {"kind": "shift", "name": "shift", "test_sets": {"digits": ["typeset_digits"]}, "compute": COMPUTE}
+SHIFT = {"kind": "shift", "name": "shift", "limit": 60, "compute": COMPUTE}
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,7 @@ def _probe(place: Path, folder: Path, probe: dict[str, Any] = PGD, data=("digits
     probe_run(
         probe,
         more.pop("digest", "probe-digest"),
+        more.pop("code", "code"),
         place / "run",
         place / "weights.safetensors",
         sets,
@@ -228,10 +230,11 @@ def _assert_same(a: Outputs, b: Outputs) -> None:
     assert a.outcomes.read_bytes() == b.outcomes.read_bytes()
 
 
-def test_parts_of_other_settings_are_not_continued(place, tmp_path, monkeypatch):
-    _probe(place, tmp_path, shard=(0, 2), digest="before")
+@pytest.mark.parametrize("key", ["digest", "code"])
+def test_parts_of_other_settings_or_code_are_not_continued(place, tmp_path, key):
+    _probe(place, tmp_path, shard=(0, 2), **{key: "before"})
     (before,) = tmp_path.iterdir()
-    _probe(place, tmp_path, shard=(0, 2), digest="after")
+    _probe(place, tmp_path, shard=(0, 2), **{key: "after"})
     (after,) = tmp_path.iterdir()
     assert before.name != after.name
 
@@ -270,7 +273,7 @@ def test_the_script_does_the_same(place, whole, tmp_path, capsys):
     outputs = _outputs(tmp_path)
     script.main(
         [
-            f"--probe={json.dumps(PGD)}", "--digest=probe-digest", f"--run={place / 'run'}",
+            f"--probe={json.dumps(PGD)}", "--digest=probe-digest", "--code=code", f"--run={place / 'run'}",
             f"--weights={place / 'weights.safetensors'}", f"--data=digits={place / 'digits'}",
             f"--output={outputs.table}", f"--outcomes={outputs.outcomes}", f"--cost={outputs.cost}",
         ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradeoff.schedules import learning_rate, next_after, probe_steps, total_steps
+from tradeoff.schedules import learning_rate, probe_steps, total_steps
 
 PAPER = [{"until": 700, "every": 50}, {"until": 3000, "every": 1000}, {"every": 6000}]
 CODE = [
@@ -63,8 +63,3 @@ def test_decay_follows_its_closed_form():
 def test_an_epoch_counts_its_last_smaller_batch():
     assert total_steps(2, 100, 32) == 8
     assert total_steps(0.5, 100, 32) == 2
-
-
-def test_the_next_scheduled_step_is_the_first_one_above():
-    assert next_after([0, 5, 10], 5) == 10
-    assert next_after([0, 5, 10], 10) is None

@@ -90,3 +90,52 @@ def test_what_cannot_run_is_refused_before_anything_does(overlay, words):
         study(overlay)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_runs_know_how_their_backbone_was_pretrained_and_probes_how_many_images_they_test():
+    def digests(overlay, kind):
+        runs = study(overlay).summary()["runs"]
+        return [run["digest"] if kind == "run" else run["probes"]["pgd"] for run in runs]
+
+    assert all(
+        a != b
+        for a, b in zip(digests({}, "run"), digests({"pretraining": {"epochs": 3}}, "run"), strict=True)
+    )
+    fewer = {"data": {"limit": {"test": 17}}}
+    assert digests({}, "run") == digests(fewer, "run")
+    assert all(a != b for a, b in zip(digests({}, "pgd"), digests(fewer, "pgd"), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        (
+            {"probes": {"shift": {"test_sets": {"digitz": ["typeset_digits"]}}}},
+            ["probes.shift.test_sets", "digitz"],
+        ),
+        (
+            {"probes": {"shift": {"test_sets": {"digits": ["typeset"]}}}},
+            ["probes.shift.test_sets.digits", "typeset"],
+        ),
+        (
+            {"tradeoff": {"headline": {"probe": "pdg", "epsilon": "4/255"}}},
+            ["tradeoff.headline.probe", "pdg", "pgd"],
+        ),
+        (
+            {"tradeoff": {"headline": {"probe": "pgd", "epsilon": "5/255"}}},
+            ["tradeoff.headline.epsilon", "5/255"],
+        ),
+    ],
+)
+def test_a_reference_to_what_is_not_there_is_refused(overlay, words):
+    with pytest.raises(UserError) as caught:
+        study(overlay)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_weights_that_are_nowhere_are_refused_before_anything_runs(tmp_path):
+    params = load_params([DEFAULT])
+    params["backbones"]["glyph_vit"]["weights"] = {"file": "nowhere.safetensors"}
+    with pytest.raises(UserError, match=r"backbones\.glyph_vit\.weights\.file: found no file at .*nowhere"):
+        Study(params, tmp_path)

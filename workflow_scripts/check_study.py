@@ -1,6 +1,6 @@
 """Check a study before anything runs: its files, its params, its data's whereabouts. One line if all is well.
 
-    python -m workflow_scripts.check_study params.yaml [studies/NAME.yaml ...]
+    python -m workflow_scripts.check_study [--name NAME] params.yaml [studies/NAME.yaml ...]
 
 Snakemake checks the same when it starts, but it reads the overlays by itself before that, and says less of a
 file that is no YAML.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tradeoff.data.registry import mirror_folder
+from tradeoff.errors import UserError
 from tradeoff.params import load_params
 from tradeoff.script import run_script
 from tradeoff.study import Study
@@ -19,10 +20,20 @@ from tradeoff.study import Study
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Check a study before anything runs.")
     parser.add_argument("files", nargs="+", type=Path, help="params.yaml, and overlays in their order")
-    files = parser.parse_args(argv).files
-    params = load_params(files)
+    parser.add_argument("--name", help="what the study has to be called")
+    arguments = parser.parse_args(argv)
+    params = load_params(arguments.files)
     study = Study(params, mirror_folder(params["data"]["mirror"]))
-    print(f"{study.name}: {len(study.runs)} runs on {', '.join(study.datasets())}; results go to {study.root}")
+    if arguments.name and study.name != arguments.name:
+        raise UserError(
+            f"{arguments.files[-1]}: study.name",
+            repr(study.name),
+            repr(arguments.name),
+            "as the file is called",
+        )
+    print(
+        f"{study.name}: {len(study.runs)} runs on {', '.join(study.datasets())}; results go to {study.root}"
+    )
 
 
 if __name__ == "__main__":

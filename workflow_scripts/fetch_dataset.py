@@ -14,14 +14,11 @@ from pathlib import Path
 from tradeoff.data.registry import mirror_folder
 from tradeoff.script import run_script
 
-KINDS = ("generated", "mirror", "hub", "folder", "parquet")
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Fetch a dataset into Parquet files of one form.")
     parser.add_argument("--dataset", required=True, help="its name in the registry or in params")
     parser.add_argument("--definition", type=json.loads, default={}, help="what params say of it, JSON")
-    parser.add_argument("--kind", choices=KINDS, help="where it comes from; default: decided here")
     parser.add_argument("--mirror", help="folder with datasets/; default: TRADEOFF_MIRROR, if set")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args(argv)
@@ -31,13 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     registry.check(
         arguments.dataset, {arguments.dataset: arguments.definition} if arguments.definition else {}, None
     )
-    fetch(
-        arguments.dataset,
-        arguments.definition,
-        mirror_folder(arguments.mirror),
-        arguments.output,
-        arguments.kind,
-    )
+    fetch(arguments.dataset, arguments.definition, mirror_folder(arguments.mirror), arguments.output)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tradeoff.files import sole_worker
 from tradeoff.script import run_script, set_threads
 
 
@@ -24,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     set_threads(arguments.spec["compute"]["threads"])
     from tradeoff.runs import fine_tune
 
-    fine_tune(arguments.spec, arguments.code, arguments.data, arguments.weights, arguments.output)
+    with sole_worker(arguments.output):
+        fine_tune(arguments.spec, arguments.code, arguments.data, arguments.weights, arguments.output)
 
 
 if __name__ == "__main__":

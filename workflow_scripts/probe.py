@@ -1,6 +1,6 @@
 """Evaluate every snapshot of a run with one probe, continuing where a killed job stopped.
 
-    python -m workflow_scripts.probe --probe '<json>' --digest <sha256> --run results/q/runs/<run>
+    python -m workflow_scripts.probe --probe '<json>' --digest <sha256> --code <fingerprint> --run results/q/runs/<run>
         --weights results/q/backbones/<backbone>/weights.safetensors --data=digits=data/packed/digits@16-squash
         --output X.parquet --outcomes X.outcomes.safetensors --cost X.cost.json [--shard 1/4]
 
@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--digest", required=True, help="of the probe's and the run's settings, kept in the table"
     )
+    parser.add_argument("--code", required=True, help="fingerprint of the code, kept in the table")
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--weights", type=Path, required=True, help="backbone, safetensors")
     parser.add_argument(
@@ -43,7 +44,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     outputs = Outputs(arguments.output, arguments.outcomes, arguments.cost)
     probe_run(
-        arguments.probe, arguments.digest, arguments.run, arguments.weights, data, outputs, arguments.shard
+        arguments.probe,
+        arguments.digest,
+        arguments.code,
+        arguments.run,
+        arguments.weights,
+        data,
+        outputs,
+        arguments.shard,
     )
 
 

@@ -2,8 +2,9 @@
 
     python -m workflow_scripts.unlock
 
-make calls it before a run; the Snakefile records the owner at start (`claim`). A lock whose owner lives, or
-runs on another host, or is unknown, stays: Snakemake then says what to do.
+make calls it before a run; the Snakefile records each process that starts (`claim`). A lock is removed only when
+a recorded process of this host took it and is gone, and no recorded process lives. In any other case it stays,
+and Snakemake says what to do.
 """
 
 import argparse
@@ -17,29 +18,31 @@ import psutil
 
 from tradeoff.script import run_script
 
-OWNER = Path(".snakemake/owner.json")
+OWNERS = Path(".snakemake/owners")
 LOCKS = Path(".snakemake/locks")
 
 
 def claim() -> None:
-    """Record that this process holds Snakemake's lock."""
-    pid = os.getpid()
-    OWNER.parent.mkdir(exist_ok=True)
-    OWNER.write_text(json.dumps({"host": socket.gethostname(), "pid": pid, "started": _started(pid)}))
+    """Record that this process may hold Snakemake's lock."""
+    OWNERS.mkdir(parents=True, exist_ok=True)
+    owner = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
+    (OWNERS / f"{owner['host']}-{owner['pid']}.json").write_text(json.dumps(owner))
 
 
 def unlock() -> None:
-    """Remove the lock if its owner ran on this host and is gone."""
-    try:
-        owner = json.loads(OWNER.read_text())
-        ours = owner["host"] == socket.gethostname()
-        alive = owner["started"] == _started(owner["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+    """Remove the locks that dead processes of this host left, if no recorded process lives."""
+    owners = {file: json.loads(file.read_text()) for file in OWNERS.glob("*.json")}
+    here = {file: owner for file, owner in owners.items() if owner["host"] == socket.gethostname()}
+    dead = [file for file, owner in here.items() if owner["started"] != _started(owner["pid"])]
+    if not dead or len(dead) < len(owners):
         return
-    if ours and not alive and LOCKS.is_dir():
-        for lock in LOCKS.iterdir():
-            lock.unlink()
-            print(f"removed the lock of process {owner['pid']}, which is gone")
+    # A lock is taken before its owner is recorded: a newer one belongs to a process that is just starting.
+    newest = max(file.stat().st_mtime for file in dead)
+    for lock in [lock for lock in LOCKS.glob("*") if lock.stat().st_mtime <= newest]:
+        lock.unlink()
+        print(f"removed a lock whose owner is gone: {lock}")
+    for file in dead:
+        file.unlink()
 
 
 def _started(pid: int) -> str:

@@ -78,12 +78,13 @@ def _imports(module: str) -> tuple[str, ...]:
 
 @cache
 def _source_digest(module: str) -> bytes:
-    tree = ast.parse(ast.unparse(_tree(module)))
+    tree = ast.parse(ast.unparse(_tree(module)))  # a copy of its own
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
     tree.body = [node for node in tree.body if not _is_registry(node)]
-    return hashlib.sha256(ast.dump(tree).encode()).digest()
+    # As text, not as a dump of the tree: its fields change between versions of Python.
+    return hashlib.sha256(ast.unparse(tree).encode()).digest()
 
 
 def _is_registry(node: ast.stmt) -> bool:

@@ -13,7 +13,7 @@ from tradeoff.data.packed import PackedDataset
 from tradeoff.data.registry import split_reference
 from tradeoff.data.splits import Split, load_split
 from tradeoff.devices import choose_device
-from tradeoff.files import digest_of, sha256_of, whole_file, write_json
+from tradeoff.files import canonical_json, digest_of, sha256_of, whole_file, write_json
 from tradeoff.identity import hardware, versions
 from tradeoff.schedules import probe_steps
 from tradeoff.training import Job, State, evaluate, train
@@ -45,7 +45,7 @@ def fine_tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output
     steps = probe_steps(spec["probe_schedule"], state.step)
     metadata = snapshots.metadata(spec["strategy_spec"], spec["backbone_spec"], identity["weights_sha256"])
     snapshots.join(job.parts, steps, output / "snapshots.safetensors", metadata)
-    _write_log(output / "training.parquet", state)
+    _write_log(output / "training.parquet", state, identity["digest"])
     write_json(
         output / "cost.json",
         {
@@ -69,10 +69,11 @@ def fine_tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output
     shutil.rmtree(job.parts)
 
 
-def pretrain(spec: dict[str, Any], data: Path, output: Path) -> None:
+def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path) -> None:
     """Train a backbone from scratch and write weights.safetensors and backbone.json into `output`.
 
-    spec: {backbone_spec, dataset, training, seed, data, compute}; data: the packed upstream dataset.
+    spec: {backbone_spec, dataset, training, seed, data, compute}; code: fingerprint of the code that runs;
+    data: the packed upstream dataset.
     backbone.json reports the accuracy on the upstream test images.
     """
     packed = PackedDataset.open(data)
@@ -87,7 +88,7 @@ def pretrain(spec: dict[str, Any], data: Path, output: Path) -> None:
         "objective_spec": {"name": "standard", "params": {}},
         "probe_schedule": [{"every": steps_per_epoch}],
     }
-    identity = digest_of([spec, packed.digest])
+    identity = digest_of([spec, code, packed.digest])
     job = _job(model, spec, splits["train"], splits["validation"], output / f"resume-{identity[:16]}")
     _drop_other_attempts(output, job.parts)
     state = train(job)
@@ -106,6 +107,7 @@ def pretrain(spec: dict[str, Any], data: Path, output: Path) -> None:
             "upstream_accuracy": accuracy,
             "upstream_test_images": len(splits["test"].labels),
             "steps": state.step,
+            "code": code,
             "sha256": sha256_of(output / "weights.safetensors"),
             "spec": spec,
             "versions": versions(),
@@ -154,9 +156,12 @@ def _drop_other_attempts(output: Path, mine: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _write_log(path: Path, state: State) -> None:
-    import pandas as pd
+def _write_log(path: Path, state: State, digest: str) -> None:
+    """Write the log as Parquet; its schema metadata says which run it is of."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    log = pd.DataFrame(state.rows)
+    table = pa.Table.from_pylist(state.rows)
+    about = {"identity": canonical_json({"digest": digest})}
     with whole_file(path) as temporary:
-        log.astype({"step": "int64"}).to_parquet(temporary, index=False)
+        pq.write_table(table.replace_schema_metadata(about), temporary)

@@ -1,7 +1,7 @@
 """When snapshots are taken, and how the learning rate moves. Pure functions of the step."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 
 def probe_steps(schedule: Sequence[Mapping[str, int]], total: int) -> list[int]:
@@ -42,8 +42,3 @@ def learning_rate(step: int, total: int, peak: float, schedule: str, warmup: flo
 def total_steps(epochs: float, images: int, batch_size: int) -> int:
     """Return the number of updates in `epochs` passes; the last, smaller batch of a pass counts."""
     return max(1, round(epochs * math.ceil(images / batch_size)))
-
-
-def next_after(steps: Iterable[int], step: int) -> int | None:
-    """Return the first of the rising `steps` that lies after `step`, or None."""
-    return next((candidate for candidate in steps if candidate > step), None)

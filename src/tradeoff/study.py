@@ -87,8 +87,10 @@ class Study:
             "strategy": variant.name,
             "objective": objective,
             "seed": seed,
-            "data": {key: params["data"][key] for key in ("validation_share", "split_seed", "limit")},
+            "data": self._data_settings(test=None),
+            "definition": self.definition(registry.split_reference(dataset)[0]),
             "backbone_spec": params["backbones"][backbone],
+            "pretraining": self.pretraining_spec(backbone) if backbone in self.pretrained() else None,
             "strategy_spec": {"name": variant.family, "params": variant.params},
             "objective_spec": {"name": objective, "params": params["objectives"][objective]},
             "training": params["training"] | variant.training,
@@ -113,10 +115,12 @@ class Study:
     def probe_spec(self, name: str) -> dict[str, Any]:
         """The settings of a probe with its epsilons as numbers, and those of `compute` it depends on."""
         spec = dict(self.params["probes"][name])
+        spec.pop("test_sets", None)  # those of a run come with the job, see `test_sets`
         if "epsilons" in spec:
             spec["epsilons"] = [parse_epsilon(epsilon) for epsilon in spec["epsilons"]]
         compute = self.params["compute"]
         spec["name"] = name
+        spec["limit"] = self.params["data"]["limit"]["test"]
         spec["compute"] = {
             "device": compute["device"],
             "threads": compute["threads"],
@@ -157,6 +161,15 @@ class Study:
         definition: dict[str, Any] = self.params["datasets"].get(dataset, {})
         return definition
 
+    def _data_settings(self, **limits: None) -> dict[str, Any]:
+        """How training data are split and limited; `limits` are lifted."""
+        data = self.params["data"]
+        return {
+            "validation_share": data["validation_share"],
+            "split_seed": data["split_seed"],
+            "limit": data["limit"] | limits,
+        }
+
     def packed(self, dataset: str, backbone: str) -> str:
         """The folder of a dataset (or reference) as a backbone sees it."""
         spec = self.params["backbones"][backbone]
@@ -174,14 +187,15 @@ class Study:
         """The resolved settings of a pre-training."""
         recipe = dict(self.params["pretraining"])
         seed = recipe.pop("seed")
-        settings = {key: self.params["data"][key] for key in ("validation_share", "split_seed")}
+        upstream = self.pretrained()[backbone]
         return {
             "backbone_spec": self.params["backbones"][backbone],
-            "dataset": self.pretrained()[backbone],
+            "dataset": upstream,
+            "definition": self.definition(upstream),
             "training": recipe,
             "seed": seed,
             # ASSUME: limits are for the downstream data; upstream all images are used.
-            "data": settings | {"limit": {"train": None, "validation": None, "test": None}},
+            "data": self._data_settings(train=None, validation=None, test=None),
             "compute": {key: self.params["compute"][key] for key in ("threads", "device")},
         }
 
@@ -211,8 +225,12 @@ class Study:
             registry.check(name, self.params["datasets"], domain)
         for name in self.datasets():
             registry.check(name, self.params["datasets"], None)
+        for name in self.params["study"]["probes"]:
+            self._check_test_sets(name)
         if self.mirror:
             registry.check_mirror(self.datasets(), self.params["datasets"], self.mirror)
+        for backbone in self.params["study"]["backbones"]:
+            self._check_weights(backbone)
         for backbone in self.params["study"]["backbones"]:
             model = self.params["backbones"][backbone]["model"]
             families.family_of(model)
@@ -226,6 +244,35 @@ class Study:
                         error.expected,
                         error.do,
                     ) from None
+
+    def _check_test_sets(self, probe: str) -> None:
+        """The datasets that a shift names exist: a misspelt one would leave the probe out without a word."""
+        for dataset, others in self.params["probes"][probe].get("test_sets", {}).items():
+            for reference in (dataset, *others):
+                name, domain = registry.split_reference(reference)
+                try:
+                    registry.check(name, self.params["datasets"], domain)
+                except UserError as error:
+                    raise UserError(
+                        f"probes.{probe}.test_sets.{dataset}",
+                        f"{error.found} {reference}",
+                        error.expected,
+                        error.do,
+                    ) from None
+
+    def _check_weights(self, backbone: str) -> None:
+        """A file of weights is where it is looked for."""
+        file = self.params["backbones"][backbone]["weights"].get("file")
+        if file is None:
+            return
+        places = [Path(file)] if self.mirror is None else [self.mirror / "weights" / file, Path(file)]
+        if not any(place.is_file() for place in places):
+            raise UserError(
+                f"backbones.{backbone}.weights.file",
+                f"no file at {' or '.join(map(str, places))}",
+                "the weights there",
+                "" if self.mirror else "or name a mirror (data.mirror, TRADEOFF_MIRROR) that holds them",
+            )
 
     def _check_headline(self) -> None:
         headline = self.params["tradeoff"]["headline"]
@@ -261,6 +308,7 @@ class Study:
                     "objective": run.objective,
                     "seed": run.seed,
                     "digest": run.digest,
+                    "data": self.packed(run.dataset, run.backbone),
                     "probes": {name: self.probe_digest(run, name) for name in self.probes_of(run)},
                 }
                 for run in self.runs.values()

@@ -6,6 +6,7 @@ the same bits as one that was not, on the same machine and number of threads.
 """
 
 import math
+import pickle
 import shutil
 import time
 from collections.abc import Callable
@@ -268,9 +269,9 @@ def _resume(job: Job, optimizer: torch.optim.Optimizer) -> State:
     if not file.exists():
         return State(0, [], 0.0)
     try:
-        saved = torch.load(file, weights_only=True, map_location=job.model.mean.device)
+        saved = torch.load(file, weights_only=True, map_location="cpu")
         snapshots.load_part(job.model, job.parts, saved["step"])
-    except Exception as error:  # torch.load and safetensors raise many kinds for a torn file
+    except (pickle.UnpicklingError, EOFError, RuntimeError, UserError) as error:  # the file is torn
         print(f"{job.label}: cannot continue from {file} ({error}); starting anew")
         shutil.rmtree(job.parts)
         return State(0, [], 0.0)

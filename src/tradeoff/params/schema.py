@@ -261,6 +261,7 @@ def strategy_section(parameters: Schema) -> Schema:
     sweep = {
         key: {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}
         for key, value in own.items()
+        if value.get("type") != "object"  # it has no name for a folder
     }
     extra = {
         "training": _partial(RECIPE) | {"description": "what differs from the section training"},

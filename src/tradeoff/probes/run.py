@@ -39,6 +39,7 @@ class Outputs:
 def probe_run(
     probe: dict[str, Any],
     digest: str,
+    code: str,
     run: Path,
     weights: Path,
     data: dict[str, Path],
@@ -47,17 +48,17 @@ def probe_run(
 ) -> None:
     """Evaluate every snapshot of a run and write the three files of `outputs`.
 
-    probe: the probe's settings (kind, its parameters, name, compute). digest: of these settings and the
-    run's, kept in the table. run: the run's folder. weights: the backbone's. data: packed folders of the test
-    sets by reference; the first is what an attack attacks. shard: (i, n) with n > 1 only evaluates each n-th
-    snapshot from the i-th, and leaves the parts beside the table; a last call without it evaluates what is
-    missing, if anything, and writes the files. UserError when a test set has other classes than the run, or a
-    file is missing or foreign.
+    probe: the probe's settings (kind, its parameters, name, limit, compute). digest: of these settings and the
+    run's; code: fingerprint of the probe's code; the table keeps both. run: the run's folder. weights: the
+    backbone's. data: packed folders of the test sets by reference; the first is what an attack attacks. shard:
+    (i, n) with n > 1 only evaluates each n-th snapshot from the i-th, and leaves the parts beside the table; a
+    last call without it evaluates what is missing, if anything, and writes the files. UserError when a test set
+    has other classes than the run, or a file is missing or foreign.
     """
     about = read_json(run / "run.json")
-    test_sets = _test_sets(data, about)
+    test_sets = _test_sets(data, about, probe["limit"])
     steps = snapshots.steps(run / "snapshots.safetensors")
-    identity = _identity(digest, about, data)
+    identity = _identity(digest, code, about, data)
     parts = _Parts(outputs.table, identity)
     parts.drop_other_attempts()
     subject = _Subject(about, run, weights, probe["compute"]["device"])
@@ -197,10 +198,11 @@ def _gather(
     write_table(outputs.table, rows, identity, suspicious)
 
 
-def _identity(digest: str, about: dict[str, Any], data: dict[str, Path]) -> dict[str, Any]:
+def _identity(digest: str, code: str, about: dict[str, Any], data: dict[str, Path]) -> dict[str, Any]:
     """What the result depends on: the probe's settings, the run as it was made, and the test images."""
     return {
         "probe_digest": digest,
+        "probe_code": code,
         "run_digest": about["digest"],
         "run_code": about["code"],
         "weights_sha256": about["weights_sha256"],
@@ -208,7 +210,7 @@ def _identity(digest: str, about: dict[str, Any], data: dict[str, Path]) -> dict
     }
 
 
-def _test_sets(data: dict[str, Path], about: dict[str, Any]) -> list[TestSet]:
+def _test_sets(data: dict[str, Path], about: dict[str, Any], limit: int | None) -> list[TestSet]:
     """Load the test images of every reference, after checking that its classes are the run's."""
     settings = about["spec"]["data"]
     test_sets = []
@@ -227,7 +229,7 @@ def _test_sets(data: dict[str, Path], about: dict[str, Any]) -> list[TestSet]:
             "test",
             validation_share=settings["validation_share"],
             split_seed=settings["split_seed"],
-            limit=settings["limit"]["test"],
+            limit=limit,
         )
         test_sets.append(TestSet(reference, split.images, split.labels, split.ids))
     return test_sets
