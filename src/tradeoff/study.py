@@ -220,13 +220,13 @@ class Study:
 
     def _check(self) -> None:
         self._check_headline()
+        for name in self.params["study"]["probes"]:
+            self._check_test_sets(name)
         for reference in self.params["study"]["datasets"]:
             name, domain = registry.split_reference(reference)
             registry.check(name, self.params["datasets"], domain)
         for name in self.datasets():
             registry.check(name, self.params["datasets"], None)
-        for name in self.params["study"]["probes"]:
-            self._check_test_sets(name)
         if self.mirror:
             registry.check_mirror(self.datasets(), self.params["datasets"], self.mirror)
         for backbone in self.params["study"]["backbones"]:

@@ -15,7 +15,7 @@ from tradeoff.params.epsilon import SCHEMA
 from tradeoff.probes.measured import Measured, TestSet
 
 # Keys of a probe that are not parameters of its attack.
-OWN = ("kind", "name", "epsilons", "seed", "compute")
+OWN = ("kind", "name", "epsilons", "seed", "limit", "compute")
 
 
 def schema() -> dict[str, Any]:
