@@ -4,15 +4,18 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tradeoff.analysis.outcomes import read_identity
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile
+from tradeoff.data.packed import PackedDataset
 from tradeoff.errors import UserError
-from tradeoff.files import read_json, whole_file, write_json
+from tradeoff.files import canonical_json, read_json, whole_file, write_json
 
 PROBE_COLUMNS = (
     *("step", "epoch", "test_set", "domain", "probe", "threat", "epsilon"),
@@ -20,7 +23,6 @@ PROBE_COLUMNS = (
 )
 PARAMETERS = ("trainable", "total")
 TRAINING_COLUMNS = ("step", "epoch", "loss", "learning_rate", "epsilon", "validation_accuracy")
-COSTS = ("trainable", "total_parameters", "steps", "train_seconds")
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,29 @@ def gather(study: StudyFile, results: Path) -> Gathered:
     """Read every run and probe of a study below `results`.
 
     UserError for a file that is missing, cut short or without the expected columns, and for a run or
-    probe that other params made: nothing that is not today's gets into a table.
+    probe that other params, data or weights made: nothing that is not today's gets into a table.
+    Folders of packed data are relative to the current folder; one that is absent is not compared.
     """
     probes, training, runs, flags = [], [], [], []
+    today = _Today(results)
     for run in study["runs"]:
         name = run["run"]
-        record = _run_record(results / "runs" / name / "run.json", run)
+        folder = results / "runs" / name
+        record = read_json(folder / "run.json")
+        _compare(run, folder / "run.json", record, today.of(run))
         runs.append(_columns_of(run) | {"digest": run["digest"]} | _parameters(record))
-        log = _read(results / "runs" / name / "training.parquet", TRAINING_COLUMNS)
+        log = _read(folder / "training.parquet", TRAINING_COLUMNS)
+        _compare(run, folder / "training.parquet", _identity(log), {"digest": run["digest"]})
         training.append(_labelled(log, run))
         for probe, digest in run["probes"].items():
             path = results / "probes" / name / f"{probe}.parquet"
             table = _read(path, PROBE_COLUMNS)
-            metadata = table.schema.metadata or {}
-            _check_identity(path, name, metadata, {"probe_digest": digest} | _run_identity(record))
+            identity = _identity(table)
+            _compare(run, path, identity, {"probe_digest": digest} | _run_identity(record))
+            outcomes = path.with_name(f"{probe}.outcomes.safetensors")
+            _compare(run, outcomes, read_identity(outcomes), identity)
             probes.append(_labelled(table.select(PROBE_COLUMNS), run))
-            found = json.loads(metadata.get(b"flags", b"[]"))
+            found = json.loads((table.schema.metadata or {}).get(b"flags", b"[]"))
             flags += [{"run": name, "probe": probe, "flag": _words(flag)} for flag in found]
     return Gathered(_joined(probes), _joined(training), runs, flags)
 
@@ -73,16 +82,30 @@ def write_gathered(gathered: Gathered, folder: Path) -> None:
     write_json(folder / "flags.json", gathered.flags)
 
 
-def _run_record(path: Path, run: dict[str, Any]) -> dict[str, Any]:
-    record: dict[str, Any] = read_json(path)
-    if record.get("digest") != run["digest"]:
-        raise UserError(
-            f"run {run['run']}",
-            f"the digest {_short(record.get('digest'))} in {path}",
-            f"{_short(run['digest'])}, which today's params give",
-            "it was made with other params: delete that run's folder and rerun",
-        )
-    return record
+class _Today:
+    """The data and weights that are there now, each read once."""
+
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        self.data = cache(_data_digest)
+        self.weights = cache(_weights_sha256)
+
+    def of(self, run: dict[str, Any]) -> dict[str, Any]:
+        """What run.json has to say of a run."""
+        expected = {
+            "digest": run["digest"],
+            "weights_sha256": self.weights(self.results / "backbones" / run["backbone"]),
+        }
+        data = Path(run["data"])
+        return expected | ({"data_digest": self.data(data)} if data.exists() else {})
+
+
+def _weights_sha256(backbone: Path) -> Any:
+    return read_json(backbone / "backbone.json").get("sha256")
+
+
+def _data_digest(folder: Path) -> str:
+    return PackedDataset(folder, read_json(folder / "manifest.json")).digest
 
 
 def _parameters(record: dict[str, Any]) -> dict[str, int]:
@@ -98,23 +121,32 @@ def _run_identity(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_identity(path: Path, run: str, metadata: dict[bytes, bytes], expected: dict[str, Any]) -> None:
+def _identity(table: pa.Table) -> dict[str, Any]:
+    """What a table says it is of; nothing when it does not say."""
     try:
-        identity = json.loads(metadata[b"identity"])
+        identity: dict[str, Any] = json.loads((table.schema.metadata or {})[b"identity"])
     except (KeyError, ValueError):
-        identity = {}
-    for key, digest in expected.items():
-        if identity.get(key) != digest:
+        return {}
+    return identity
+
+
+def _compare(run: dict[str, Any], path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Refuse a file of a run that says something else than expected of what it was made from."""
+    for key, value in expected.items():
+        if found.get(key) != value:
             raise UserError(
-                f"run {run}",
-                f"the {key} {_short(identity.get(key))} in {path}",
-                f"{_short(digest)}, which today's params and runs give",
-                "the probe was made with other params or of another run: delete that file and rerun",
+                f"run {run['run']}",
+                f"the {key} {_short(found.get(key))} in {path}",
+                f"{_short(value)}, which today's params, data and runs give",
+                f"it was made with or from something else: delete {path.parent} and rerun",
             )
 
 
-def _short(digest: Any) -> str:
-    return digest[:12] if isinstance(digest, str) else "nothing"
+def _short(value: Any) -> str:
+    """A digest as far as people need it to tell it from another."""
+    if value is None:
+        return "nothing"
+    return value[:12] if isinstance(value, str) else canonical_json(value)
 
 
 def _words(flag: Any) -> str:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.expected import expected_robustness
-from tradeoff.analysis.points import PANEL, over_seeds, points
-from tradeoff.analysis.study_file import StudyFile, Threat, headline
+from tradeoff.analysis.points import PANEL, over_seeds, points, under
+from tradeoff.analysis.study_file import StudyFile, expected_up_to, headline
 
 ACCURACY = ("accuracy", "low", "high")
 ROBUSTNESS = ("robustness", "robustness_low", "robustness_high")
@@ -19,15 +18,14 @@ def metrics(study: StudyFile, probes: pd.DataFrame, areas: pd.DataFrame) -> dict
 
     A panel is called by its dataset, and by backbone and objective where the study has several.
     accuracy, robust_accuracy: at the last snapshot, under the headline threat; peak_robustness and
-    peak_step: the highest robust accuracy of any snapshot; expected_robustness: at the last snapshot;
-    auc: the family's trade-off AUC under the headline threat. Shares in [0, 1].
+    peak_step: the highest robust accuracy of any snapshot; expected_robustness: at the last snapshot, over
+    epsilons from 0 to `tradeoff.expected_up_to`, null when the probe has none that small; auc: the family's
+    trade-off AUC under the headline threat. Shares in [0, 1]. UserError without an attack probe.
     """
-    threat = headline(study)
-    areas = areas[(areas["probe"] == threat.probe) & np.isclose(areas["epsilon"], threat.epsilon)]
-    aucs = areas.set_index([*PANEL, "family"])["auc"]
+    aucs = under(areas, headline(study)).set_index([*PANEL, "family"])["auc"]
     named = panel_names(study)
     result: dict[str, Any] = {}
-    for row in last_and_peak(probes, threat).to_dict("records"):
+    for row in last_and_peak(study, probes).to_dict("records"):
         panel = (row["dataset"], row["backbone"], row["objective"])
         shares = {
             "accuracy": row["accuracy"],
@@ -36,7 +34,9 @@ def metrics(study: StudyFile, probes: pd.DataFrame, areas: pd.DataFrame) -> dict
             "peak_robustness": row["peak_robustness"],
             "auc": aucs[(*panel, row["family"])],
         }
-        rounded: dict[str, Any] = {name: round(float(share), 4) for name, share in shares.items()}
+        rounded: dict[str, Any] = {
+            name: None if pd.isna(share) else round(float(share), 4) for name, share in shares.items()
+        }
         result.setdefault(named[panel], {})[row["strategy"]] = rounded | {"peak_step": int(row["peak_step"])}
     return result
 
@@ -50,8 +50,8 @@ def panel_names(study: StudyFile) -> dict[tuple[str, ...], str]:
     }
 
 
-def last_and_peak(probes: pd.DataFrame, threat: Threat) -> pd.DataFrame:
-    """Return one row per panel and strategy: its last snapshot and the one of highest robustness.
+def last_and_peak(study: StudyFile, probes: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per panel and strategy: its last snapshot and the most robust under the headline threat.
 
     Seeds are joined snapshot by snapshot before the peak is looked for. Columns: panel, family, strategy,
     variant, seeds, n, step; accuracy, robustness, expected (of the last snapshot); peak_step,
@@ -60,7 +60,9 @@ def last_and_peak(probes: pd.DataFrame, threat: Threat) -> pd.DataFrame:
 
     # ASSUME: the peak is picked by robustness on the test samples themselves, so it is optimistic.
     """
-    measured = points(probes, threat).merge(_expected(probes, threat.probe), on=["run", "step"])
+    threat = headline(study)
+    expected = _expected(probes, threat.probe, expected_up_to(study, threat.probe))
+    measured = points(probes, threat).merge(expected, on=["run", "step"])
     joined = over_seeds(measured, [ACCURACY, ROBUSTNESS, EXPECTED])
     keys = [*PANEL, "strategy"]
     last = joined.loc[joined.groupby(keys, sort=False)["step"].idxmax()]
@@ -70,15 +72,15 @@ def last_and_peak(probes: pd.DataFrame, threat: Threat) -> pd.DataFrame:
     return last.merge(peak[[*keys, *renamed]].rename(columns=renamed), on=keys)
 
 
-def _expected(probes: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """Expected robustness of every snapshot under an attack probe, over all of its epsilons."""
+def _expected(probes: pd.DataFrame, probe: str, up_to: float) -> pd.DataFrame:
+    """Expected robustness of every snapshot under an attack probe, over its epsilons up to one of them."""
     rows = probes[probes["probe"] == probe]
     columns = {}
     for name, source in zip(EXPECTED, ("accuracy", "low", "high"), strict=True):
         wide = rows.pivot(index=["run", "step"], columns="epsilon", values=source).sort_index(axis=1)
         # Means of limits are the limits of a mean that is fully correlated, and no tighter than any other.
         columns[name] = pd.Series(
-            expected_robustness(wide.columns.to_numpy(), wide.to_numpy()), index=wide.index
+            expected_robustness(wide.columns.to_numpy(), wide.to_numpy(), up_to), index=wide.index
         )
     return pd.DataFrame(columns).reset_index()
 

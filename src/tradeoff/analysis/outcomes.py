@@ -1,6 +1,8 @@
-"""Per-sample outcomes of an attack probe, as the probe wrote them."""
+"""Per-sample outcomes, as a probe wrote them."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,23 +37,34 @@ class AttackOutcomes:
 
 def read_attack_outcomes(path: Path) -> AttackOutcomes:
     """Read <probe>.outcomes.safetensors; UserError when it is missing, cut short or lacks something."""
-    try:
-        with safe_open(str(path), framework="np") as file:
-            tensors: dict[str, Any] = {
-                name: file.get_tensor(name) for name in ("first_failure", "steps", "ids")
-            }
-            epsilons = json.loads((file.metadata() or {})["epsilons"])
-    except FileNotFoundError:
-        raise UserError(
-            str(path), "no such file", "outcomes of a probe", "rerun the rule that makes it"
-        ) from None
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise UserError(
-            str(path), f"a broken file ({error})", "whole outcomes of an attack probe", "delete it and rerun"
-        ) from None
+    with _opened(path) as file:
+        tensors: dict[str, Any] = {name: file.get_tensor(name) for name in ("first_failure", "steps", "ids")}
+        epsilons = json.loads((file.metadata() or {})["epsilons"])
     return AttackOutcomes(
         tensors["first_failure"],
         tensors["steps"],
         tensors["ids"],
         tuple(float(epsilon) for epsilon in epsilons),
     )
+
+
+def read_identity(path: Path) -> dict[str, Any]:
+    """Return what any probe's outcomes say they are of; UserError when missing, cut short or silent."""
+    with _opened(path) as file:
+        identity: dict[str, Any] = json.loads((file.metadata() or {})["identity"])
+    return identity
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(str(path), framework="np") as file:
+            yield file
+    except FileNotFoundError:
+        raise UserError(
+            str(path), "no such file", "outcomes of a probe", "rerun the rule that makes it"
+        ) from None
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise UserError(
+            str(path), f"a broken file ({error})", "whole outcomes of a probe", "delete it and rerun"
+        ) from None

@@ -14,12 +14,12 @@ from tradeoff.analysis.frontier import above_average, on_frontier, tradeoff_auc,
 from tradeoff.analysis.intervals import percentile_interval, resampled_shares, resamples, with_seeds
 from tradeoff.analysis.outcomes import AttackOutcomes, read_attack_outcomes
 from tradeoff.analysis.points import PANEL
-from tradeoff.analysis.study_file import StudyFile, probes_of_kind
+from tradeoff.analysis.study_file import StudyFile, attack_probes
 from tradeoff.errors import UserError
 
 Floats = NDArray[np.float64]
-# (run, probe, epsilon in 1e-9, step) -> correct samples and the limits of their share
-Counts = dict[tuple[str, str, int, int], tuple[int, float, float]]
+# (run, probe, epsilon, step) -> correct samples and the limits of their share
+Counts = dict[tuple[str, str, float, int], tuple[int, float, float]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def pareto_auc(study: StudyFile, results: Path, probes: pd.DataFrame, bootstrap:
     """Compute every strategy's trade-off AUC in every panel, for every attack probe and epsilon.
 
     probes: tables/probes.parquet, which the per-sample outcomes below `results` have to agree with.
-    UserError when they do not, or when runs of one panel were probed on different samples.
+    UserError when they do not, when runs of one panel were probed on different samples, or when the study
+    has no attack probe.
 
     # ASSUME: the variants of a family (a sweep over ranks) join one frontier, and each seed has its own;
     the area is averaged over seeds. Samples are resampled alike in all runs, so comparisons are paired.
@@ -60,7 +61,7 @@ def pareto_auc(study: StudyFile, results: Path, probes: pd.DataFrame, bootstrap:
     differences: list[pd.DataFrame] = []
     frontiers: list[pd.DataFrame] = []
     counts = _correct_counts(probes)
-    for probe in probes_of_kind(study, "attack"):
+    for probe in attack_probes(study):
         for panel, runs in _panels(study, probe):
             measured = [_Measured.read(run, probe, results, counts) for run in runs]
             _check_same_samples(measured)
@@ -100,7 +101,7 @@ class _Measured:
         outcomes = read_attack_outcomes(path)
         table = []
         for index, epsilon in enumerate((0.0, *outcomes.epsilons)):
-            keys = [(run["run"], probe, _key(epsilon), int(step)) for step in outcomes.steps]
+            keys = [(run["run"], probe, epsilon, int(step)) for step in outcomes.steps]
             table.append([counts.get(key, (-1, 0.0, 0.0)) for key in keys])
             if outcomes.correct(index).sum(axis=1).tolist() != [correct for correct, _, _ in table[-1]]:
                 raise UserError(
@@ -120,13 +121,8 @@ class _Measured:
         return np.stack([resampled_shares(weights, self.outcomes.correct(i)) for i in (0, index)], axis=-1)
 
 
-def _key(epsilon: float) -> int:
-    """Epsilons as whole numbers, so that two ways of writing 4/255 are one."""
-    return round(epsilon * 1e9)
-
-
 def _correct_counts(probes: pd.DataFrame) -> Counts:
-    keys = zip(probes["run"], probes["probe"], map(_key, probes["epsilon"]), probes["step"], strict=True)
+    keys = zip(probes["run"], probes["probe"], probes["epsilon"], probes["step"], strict=True)
     values = zip(probes["correct"], probes["low"], probes["high"], strict=True)
     return dict(zip(keys, values, strict=True))
 

@@ -17,14 +17,23 @@ def points(probes: pd.DataFrame, threat: Threat) -> pd.DataFrame:
     probes: tables/probes.parquet. Columns: those of the run, step, epoch, n, accuracy, low, high, and
     robustness, robustness_low, robustness_high; shares in [0, 1].
     """
-    rows = probes[probes["probe"] == threat.probe]
     keys = [*RUN_COLUMNS, "step"]
-    clean = rows[rows["epsilon"] == 0]
-    attacked = rows[np.isclose(rows["epsilon"], threat.epsilon, rtol=1e-9, atol=0)]
+    clean = under(probes, Threat(threat.probe, 0))
+    attacked = under(probes, threat)
     names = {"accuracy": "robustness", "low": "robustness_low", "high": "robustness_high"}
     return clean[[*keys, "epoch", "n", "accuracy", "low", "high"]].merge(
         attacked[[*keys, *names]].rename(columns=names), on=keys, validate="one_to_one"
     )
+
+
+def under(table: pd.DataFrame, threat: Threat) -> pd.DataFrame:
+    """Return the rows of a table with columns probe and epsilon that belong to a threat.
+
+    Tables in CSV round epsilons to nine digits.
+    """
+    return table[
+        (table["probe"] == threat.probe) & np.isclose(table["epsilon"], threat.epsilon, rtol=1e-6, atol=0)
+    ]
 
 
 def over_seeds(frame: pd.DataFrame, values: Sequence[tuple[str, str, str]]) -> pd.DataFrame:

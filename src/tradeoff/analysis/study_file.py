@@ -44,6 +44,19 @@ def probes_of_kind(study: StudyFile, kind: str) -> list[str]:
     ]
 
 
+def attack_probes(study: StudyFile) -> list[str]:
+    """Return the names of the study's attack probes that any run has; UserError when there are none."""
+    probes = probes_of_kind(study, "attack")
+    if not probes:
+        raise UserError(
+            "study.probes",
+            "no attack probe that any run has",
+            "at least one, to speak of robustness",
+            "list an attack probe in study.probes",
+        )
+    return probes
+
+
 def epsilons(study: StudyFile, probe: str) -> list[float]:
     """Return an attack probe's perturbation sizes, rising, without 0."""
     return [parse_epsilon(epsilon) for epsilon in study["params"]["probes"][probe]["epsilons"]]
@@ -62,16 +75,25 @@ def headline(study: StudyFile) -> Threat:
     """Return the threat that figures with room for one show.
 
     It is `tradeoff.headline` (probe and epsilon) in params; without it, the first attack probe at the
-    middle of its perturbation sizes, the lower of two.
+    middle of its perturbation sizes, the lower of two. UserError without an attack probe.
     """
-    chosen = study["params"].get("tradeoff", {}).get("headline")
-    available = threats(study)
-    if not available:
-        raise UserError("study.probes", "no attack probe", "at least one, to speak of robustness")
+    chosen = study["params"]["tradeoff"]["headline"]
+    first = attack_probes(study)[0]
     if chosen is None:
-        sizes = epsilons(study, available[0].probe)
-        return Threat(available[0].probe, sizes[(len(sizes) - 1) // 2])
+        sizes = epsilons(study, first)
+        return Threat(first, sizes[(len(sizes) - 1) // 2])
     threat = Threat(chosen["probe"], parse_epsilon(chosen["epsilon"]))
+    available = threats(study)
     if threat not in available:
         raise UserError("tradeoff.headline", str(threat), f"one of {'; '.join(map(str, available))}")
     return threat
+
+
+def expected_up_to(study: StudyFile, probe: str) -> float:
+    """Return the largest of an attack probe's epsilons that expected robustness averages over; 0 for none.
+
+    It is the largest one no larger than `tradeoff.expected_up_to` in params; without that, the largest.
+    """
+    limit = study["params"]["tradeoff"]["expected_up_to"]
+    sizes = epsilons(study, probe)
+    return max((size for size in sizes if limit is None or size <= parse_epsilon(limit)), default=0.0)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.metrics import panel_names
@@ -75,12 +74,6 @@ class Results:
     @cached_property
     def frontiers(self) -> pd.DataFrame:
         return self._csv("frontiers")
-
-    def under(self, table: pd.DataFrame, threat: Threat) -> pd.DataFrame:
-        """The rows of `areas` or `frontiers` that belong to a threat."""
-        return table[
-            (table["probe"] == threat.probe) & np.isclose(table["epsilon"], threat.epsilon, rtol=1e-6, atol=0)
-        ]
 
     def _parquet(self, name: str) -> pd.DataFrame:
         path = self.root / "tables" / f"{name}.parquet"

@@ -222,13 +222,17 @@ TRADEOFF = _object(
     {
         "headline": _object({"probe": {"type": "string", "pattern": NAME}, "epsilon": SCHEMA})
         | {"type": ["object", "null"], "description": "the threat that figures of one threat show"},
+        "expected_up_to": {
+            "anyOf": [*SCHEMA["anyOf"], {"type": "null"}],
+            "description": "expected robustness averages over epsilons from 0 to this; null: to the largest",
+        },
         "bootstrap": _integer(0, "replicates over test samples; 0: no intervals"),
         "bootstrap_seed": _integer(0, "seed of the bootstrap"),
         "confidence": {
             "type": "number",
             "exclusiveMinimum": 0,
             "exclusiveMaximum": 1,
-            "description": "of all intervals",
+            "description": "of the bootstrap intervals of the AUC",
         },
     }
 )

@@ -10,6 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from tradeoff.analysis.points import under
 from tradeoff.artifacts import style
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
@@ -29,7 +30,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         ]
         threat = results.threat.probe
     else:
-        table = results.under(results.areas, results.threat)
+        table = under(results.areas, results.threat)
         columns = [(panel.name.replace(", ", "\n"), panel.rows(table)) for panel in results.panels]
         threat = str(results.threat)
     blocks = [columns[start : start + MOST_COLUMNS] for start in range(0, len(columns), MOST_COLUMNS)]
@@ -45,12 +46,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     bar.set_label("Above average (%)")
     bar.outline.set_visible(False)
     name = results.panels[0].name + "; " if len(results.panels) == 1 else ""
-    style.note(fig, f"{name}{threat}; in brackets: {_confidence(results)}% intervals")
+    confidence = results.study["params"]["tradeoff"]["confidence"] * 100
+    style.note(fig, f"{name}{threat}; in brackets: {confidence:g}% intervals")
     return fig, table
-
-
-def _confidence(results: Results) -> str:
-    return f"{results.study['params'].get('tradeoff', {}).get('confidence', 0.95) * 100:g}"
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:
@@ -66,6 +64,8 @@ def _draw_block(
     norm: Normalize,
     widest: int,
 ) -> None:
+    import seaborn  # slow to import, and no other figure needs it
+
     values = np.full((len(families), widest), np.nan)
     for column, (_, rows) in enumerate(block):
         for row in rows.to_dict("records"):
@@ -75,9 +75,19 @@ def _draw_block(
             # A panel where every area is 0 has no average to be above of.
             share = 0.0 if np.isnan(above) else float(norm(above))
             _annotate(axes, column, line, row, "white" if share > 0.6 else "black")
-    axes.imshow(np.ma.masked_invalid(values), cmap=COLOURS, norm=norm, aspect="auto")
-    axes.set_yticks(range(len(families)), [look(family).label for family in families])
-    axes.set_xticks(range(len(block)), [title for title, _ in block])
+    seaborn.heatmap(
+        values,
+        ax=axes,
+        cmap=COLOURS,
+        vmin=norm.vmin,
+        vmax=norm.vmax,
+        cbar=False,
+        xticklabels=False,
+        yticklabels=False,
+    )
+    # seaborn would turn labels that it takes to overlap.
+    axes.set_yticks(np.arange(len(families)) + 0.5, [look(family).label for family in families])
+    axes.set_xticks(np.arange(len(block)) + 0.5, [title for title, _ in block])
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.grid(visible=False)
@@ -88,8 +98,7 @@ def _annotate(axes: Axes, column: int, line: int, row: dict[Hashable, Any], colo
     auc, above, low, high = (row[name] for name in ("auc", "above_average", "low", "high"))
     relative = "" if np.isnan(above) else f"  {signed(above * 100, 0)}%"
     limits = interval(low, high, 3)
-    place: dict[str, Any] = {"ha": "center", "color": colour}
-    axes.text(
-        column, line - (0.17 if limits else 0), f"{auc:.3f}{relative}", fontsize=7, va="center", **place
-    )
-    axes.text(column, line + 0.24, limits, fontsize=5.5, va="center", **place)
+    place: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
+    x, y = column + 0.5, line + 0.5  # the middle of the cell
+    axes.text(x, y - (0.17 if limits else 0), f"{auc:.3f}{relative}", fontsize=7, **place)
+    axes.text(x, y + 0.24, limits, fontsize=5.5, **place)

@@ -19,7 +19,7 @@ LINEAR_UP_TO = 16
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw, for each panel, the curve of the last snapshot above that of the peak of robustness."""
-    chosen = last_and_peak(results.probes, results.threat)
+    chosen = last_and_peak(results.study, results.probes)
     rows = results.probes[results.probes["probe"] == results.threat.probe]
     table = pd.concat(
         [

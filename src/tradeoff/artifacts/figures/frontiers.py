@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tradeoff.analysis.frontier import pareto_front
+from tradeoff.analysis.points import under
 from tradeoff.artifacts import style
 from tradeoff.artifacts.looks import Look, look
 from tradeoff.artifacts.panels import squares
@@ -16,8 +17,8 @@ from tradeoff.artifacts.text import interval
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw each panel's frontiers under the headline threat; the key ranks strategies by area."""
-    table = results.under(results.frontiers, results.threat)
-    areas = results.under(results.areas, results.threat)
+    table = under(results.frontiers, results.threat)
+    areas = under(results.areas, results.threat)
     single = len(results.panels) == 1
     fig, grid = squares(
         [panel.name for panel in results.panels],

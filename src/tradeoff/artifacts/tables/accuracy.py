@@ -1,12 +1,15 @@
 """Accuracy and robust accuracy of every strategy: at the end of fine-tuning, and where robustness peaked."""
 
+import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.metrics import last_and_peak
+from tradeoff.analysis.study_file import expected_up_to
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table, ranked
 from tradeoff.artifacts.text import interval
+from tradeoff.params.epsilon import format_epsilon
 
 # Column titles and the columns of `last_and_peak` behind them: value, lower and upper limit.
 MEASURES = {
@@ -20,7 +23,7 @@ MEASURES = {
 
 def make(results: Results) -> Table:
     """Set one row per panel and strategy (each variant of a sweep its own), in percent with intervals."""
-    data = last_and_peak(results.probes, results.threat)
+    data = last_and_peak(results.study, results.probes)
     rows = []
     for panel in results.panels:
         block = panel.rows(data)
@@ -31,15 +34,23 @@ def make(results: Results) -> Table:
             rows.append([Cell(panel.name), Cell(name), *(column[index] for column in columns), steps[index]])
     caption = (
         f"{results.study['study']['title']}: accuracy and robust accuracy ({results.threat}) in percent, at"
-        " the last snapshot and where robust accuracy peaked, with 95% intervals. Expected robustness: the"
-        " mean over perturbation sizes. Bold: best of its dataset; underlined: second."
+        " the last snapshot and where robust accuracy peaked, with 95% intervals. Expected robustness:"
+        f" {_averaged(results)}. Bold: best of its dataset; underlined: second."
     )
     return Table(caption, ["Dataset", "Strategy", *MEASURES, "At step"], rows, data, left=2)
+
+
+def _averaged(results: Results) -> str:
+    """What expected robustness is a mean of, for the caption."""
+    largest = expected_up_to(results.study, results.threat.probe)
+    if largest == 0:
+        return "none, as no perturbation size up to tradeoff.expected_up_to was probed"
+    return f"the mean over perturbation sizes from 0 to {format_epsilon(largest)}"
 
 
 def _cells(block: pd.DataFrame, value: str, low: str, high: str) -> list[Cell]:
     percent = block[[value, low, high]] * 100
     return [
-        Cell(f"{row[0]:.1f}", interval(row[1], row[2], 1), rank)
+        Cell("—" if np.isnan(row[0]) else f"{row[0]:.1f}", interval(row[1], row[2], 1), rank)
         for row, rank in zip(percent.to_numpy(), ranked(percent[value].tolist(), 1), strict=True)
     ]

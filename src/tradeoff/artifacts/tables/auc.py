@@ -29,7 +29,7 @@ def make(results: Results) -> Table:
     for keys, block in areas.groupby(blocks, sort=False):
         words = [_words(key, value) for key, value in zip(blocks, keys, strict=True) if key in shown]
         rows += [[*map(Cell, words), *cells] for cells in _block(block, datasets, results.families)]
-    confidence = results.study["params"].get("tradeoff", {}).get("confidence", 0.95)
+    confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
         f"{results.study['study']['title']}: trade-off AUC, the area between the frontier of accuracy and"
         f" robustness and (0, 0), with {confidence * 100:g}% intervals{_constant(areas, blocks, shown)}."
