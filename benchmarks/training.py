@@ -71,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(table(rows, arguments.epochs))
     if arguments.json:
         about = {"cores": os.cpu_count(), "load": [load, os.getloadavg()], "seconds": time.time() - started}
-        options = {key: value for key, value in vars(arguments).items() if key not in ("json", "peer", "worker")}
+        options = {
+            key: value for key, value in vars(arguments).items() if key not in ("json", "peer", "worker")
+        }
         report = {"options": options, "machine": about, "strategies": rows, "answers": answers}
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 
@@ -175,9 +177,7 @@ def table(rows: dict[str, dict[str, Any]], epochs: int) -> str:
 
 def _line(pair: tuple[dict[str, Any], dict[str, Any]]) -> str:
     mine, theirs = pair
-    return (
-        f"{mine['seconds']:.4f} and {theirs['seconds']:.4f} s a step, ratio {theirs['seconds'] / mine['seconds']:.2f}"
-    )
+    return f"{mine['seconds']:.4f} and {theirs['seconds']:.4f} s a step, ratio {theirs['seconds'] / mine['seconds']:.2f}"
 
 
 def measurer() -> Any:

@@ -33,13 +33,15 @@ def write_study(
     shifts: Sequence[str] = ("typeset_digits",),
     steps: Sequence[int] = STEPS,
 ) -> dict[str, Any]:
-    """Write study.json, runs/ and probes/ below `root`; return the study.
+    """Write study.json, backbones/, runs/ and probes/ below `root`; return the study.
 
     Each strategy rises to an accuracy of its own; robustness rises early and falls later.
     """
     probes: dict[str, Any] = {"pgd": {"kind": "attack", "epsilons": list(epsilons)}}
     if shifts:
         probes["shift"] = {"kind": "shift"}
+    for backbone in backbones:
+        write_json(root / "backbones" / backbone / "backbone.json", {"sha256": MADE_WITH["weights_sha256"]})
     runs = []
     for index, (dataset, backbone, objective, seed) in enumerate(
         (d, b, o, s) for d in datasets for b in backbones for o in objectives for s in seeds
@@ -48,7 +50,7 @@ def write_study(
             for number, variant in enumerate(variants):
                 strategy = f"{family}-{variant.replace(' ', '')}" if variant else family
                 name = f"{dataset}/{backbone}/{strategy}/{objective}/seed{seed}"
-                run = {
+                run: dict[str, Any] = {
                     "run": name,
                     "dataset": dataset,
                     "backbone": backbone,
@@ -57,6 +59,7 @@ def write_study(
                 }
                 run |= {"variant": variant, "objective": objective, "seed": seed, "digest": digest_of(name)}
                 run["probes"] = {probe: digest_of([name, probe]) for probe in probes}
+                run["data"] = str(root / "packed" / dataset)
                 runs.append(run)
                 noise = np.random.default_rng([index, place, number])
                 level = 0.98 - 0.06 * place / len(strategies) * 3 - 0.05 * index - 0.02 * number
@@ -65,7 +68,13 @@ def write_study(
     params = {
         "study": {"name": root.name, "title": "Made-up study", "probes": list(probes)},
         "probes": probes,
-        "tradeoff": {"bootstrap": 200, "bootstrap_seed": 0, "confidence": 0.95},
+        "tradeoff": {
+            "headline": None,
+            "expected_up_to": None,
+            "bootstrap": 200,
+            "bootstrap_seed": 0,
+            "confidence": 0.95,
+        },
     }
     study = {"study": {"name": root.name, "title": "Made-up study"}, "params": params, "runs": runs}
     write_json(root / "study.json", study)
@@ -75,7 +84,7 @@ def write_study(
 def _write_run(
     root: Path, run: dict[str, Any], steps: list[int], place: int, noise: np.random.Generator
 ) -> None:
-    about = {"digest": run["digest"], "code": "c0de", "weights_sha256": "5ha"}
+    about = {"digest": run["digest"], "code": "c0de", "weights_sha256": "5ha", "data_digest": "da7a"}
     about |= {"parameters": {"trainable": 1_000 * (place + 1), "total": 100_000}}
     write_json(root / "runs" / run["run"] / "run.json", about)
     log = list(range(1, steps[-1] + 1))
@@ -89,7 +98,8 @@ def _write_run(
         "epsilon": [0.0] * len(log),
         "validation_accuracy": accuracy,
     }
-    pq.write_table(pa.table(table), root / "runs" / run["run"] / "training.parquet")
+    metadata = {"identity": json.dumps({"digest": run["digest"]})}
+    pq.write_table(pa.table(table, metadata=metadata), root / "runs" / run["run"] / "training.parquet")
 
 
 def _write_probes(
@@ -122,7 +132,8 @@ def _write_probes(
         "ids": np.arange(n),
         "labels": np.arange(n) % 10,
     }
-    save_file(tensors, folder / "pgd.outcomes.safetensors", {"epsilons": json.dumps(epsilons)})
+    metadata = {"epsilons": json.dumps(epsilons), "identity": json.dumps(_identity(run, "pgd"))}
+    save_file(tensors, folder / "pgd.outcomes.safetensors", metadata)
     rows = [
         (step, run["dataset"], "pgd", "pgd linf", epsilon, int((failure[place_] > index).sum()))
         for place_, step in enumerate(steps)
@@ -136,6 +147,12 @@ def _write_probes(
             for number, test_set in enumerate([run["dataset"], *shifts])
         ]
         _write_probe(folder / "shift.parquet", run, "shift", shifted, n)
+        metadata = {"identity": json.dumps(_identity(run, "shift"))}
+        save_file({"steps": np.array(steps)}, folder / "shift.outcomes.safetensors", metadata)
+
+
+def _identity(run: dict[str, Any], probe: str) -> dict[str, Any]:
+    return {"probe_digest": run["probes"][probe], "run_digest": run["digest"], **MADE_WITH}
 
 
 def _write_probe(path: Path, run: dict[str, Any], probe: str, rows: list[tuple[Any, ...]], n: int) -> None:
@@ -155,6 +172,5 @@ def _write_probe(path: Path, run: dict[str, Any], probe: str, rows: list[tuple[A
         "low": low,
         "high": high,
     }
-    identity = {"probe_digest": run["probes"][probe], "run_digest": run["digest"]} | MADE_WITH
-    metadata = {b"identity": json.dumps(identity).encode(), b"flags": b"[]"}
+    metadata = {b"identity": json.dumps(_identity(run, probe)).encode(), b"flags": b"[]"}
     pq.write_table(pa.table(columns).replace_schema_metadata(metadata), path)

@@ -126,6 +126,14 @@ def test_expected_robustness_weighs_each_stretch_of_epsilon_by_its_length() -> N
     )
 
 
+def test_expected_robustness_up_to_a_size_leaves_out_all_larger_ones() -> None:
+    epsilons, accuracies = [0, 2 / 255, 4 / 255, 0.5], [[0.8, 0.6, 0.2, 0.1], [1, 1, 1, 0]]
+    for up_to in (4 / 255, 5 / 255):
+        assert expected_robustness(epsilons, accuracies, up_to) == pytest.approx([(0.7 + 0.4) / 2, 1])
+    assert expected_robustness(epsilons, accuracies, 0.5).max() < 0.6
+    assert np.isnan(expected_robustness(epsilons, accuracies, 1 / 255)).all()
+
+
 @pytest.mark.parametrize("epsilons", [[1 / 255, 2 / 255], [0], [0, 0.1, 0.1], [0, 0.2, 0.1]])
 def test_expected_robustness_refuses_a_grid_that_does_not_rise_from_0(epsilons: list[float]) -> None:
     with pytest.raises(ValueError, match="rise from 0"):

@@ -6,15 +6,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from synthetic_results import EPSILONS, STEPS, write_study
 
 from tradeoff.analysis.gather import gather, write_gathered
-from tradeoff.analysis.study_file import headline, probes_of_kind, read_study
+from tradeoff.analysis.study_file import expected_up_to, headline, probes_of_kind, read_study
 from tradeoff.errors import UserError
-from tradeoff.files import write_json
+from tradeoff.files import digest_of, sha256_of, write_json
 from workflow_scripts import gather as script
 
 RUN = "digits/tiny_vit/lora/standard/seed0"
@@ -63,6 +66,67 @@ def test_a_run_of_other_params_is_refused_by_name(root: Path) -> None:
     about = root / "runs" / RUN / "run.json"
     write_json(about, json.loads(about.read_text()) | {"digest": "0" * 64})
     with pytest.raises(UserError, match=f"run {RUN}: found the digest 000000000000"):
+        gathered(root)
+
+
+def test_a_run_from_other_weights_than_the_backbone_now_has_is_refused(root: Path) -> None:
+    write_json(root / "backbones" / "tiny_vit" / "backbone.json", {"sha256": "retrained"})
+    with pytest.raises(UserError, match=r"the weights_sha256 5ha in .*run.json; expected retrained"):
+        gathered(root)
+
+
+def test_a_run_on_other_data_than_are_packed_now_is_refused(root: Path) -> None:
+    digest = pack(root / "packed" / "digits")
+    with pytest.raises(UserError, match=rf"the data_digest da7a in .*run.json; expected {digest[:12]}"):
+        gathered(root)
+    for about in root.glob("runs/**/run.json"):
+        write_json(about, json.loads(about.read_text()) | {"data_digest": digest})
+    assert len(gathered(root).runs) == 2
+
+
+def pack(folder: Path) -> str:
+    """Write a packed dataset of two images; return the digest that runs on it have to carry."""
+    folder.mkdir(parents=True)
+    np.save(folder / "images.npy", np.zeros((2, 3, 8, 8), np.uint8))
+    index = {"label": [0, 1], "domain": pa.nulls(2, pa.int64()), "split": ["train", "test"]}
+    pq.write_table(pa.table(index), folder / "index.parquet")
+    files = [folder / "images.npy", folder / "index.parquet"]
+    content = {
+        "sha256": {file.name: sha256_of(file) for file in files},
+        "class_names": ["0", "1"],
+        "domain_names": [],
+    }
+    sizes = {file.name: file.stat().st_size for file in files}
+    write_json(folder / "manifest.json", content | {"bytes": sizes, "shape": [2, 3, 8, 8]})
+    return digest_of(content)
+
+
+def test_a_training_log_of_another_run_is_refused(root: Path) -> None:
+    path, other = (root / "runs" / run / "training.parquet" for run in (RUN, RUN.replace("lora", "full")))
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(UserError, match=rf"run {RUN}: found the digest \w+ in .*training.parquet"):
+        gathered(root)
+
+
+@pytest.mark.parametrize("probe", ["pgd", "shift"])
+def test_outcomes_that_are_of_something_else_than_the_table_are_refused(root: Path, probe: str) -> None:
+    path = root / "probes" / RUN / f"{probe}.outcomes.safetensors"
+    with safe_open(path, "np") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+    identity = json.loads(metadata["identity"]) | {"weights_sha256": "planted"}
+    save_file(tensors, path, metadata | {"identity": json.dumps(identity)})
+    with pytest.raises(UserError, match=rf"the weights_sha256 planted in .*{probe}.outcomes.safetensors"):
+        gathered(root)
+
+
+def test_outcomes_that_are_missing_or_do_not_say_what_they_are_of_are_refused(root: Path) -> None:
+    path = root / "probes" / RUN / "pgd.outcomes.safetensors"
+    save_file({"steps": np.arange(3)}, path)
+    with pytest.raises(UserError, match=r"pgd.outcomes.safetensors: found a broken file \('identity'\)"):
+        gathered(root)
+    path.unlink()
+    with pytest.raises(UserError, match=r"pgd.outcomes.safetensors: found no such file"):
         gathered(root)
 
 
@@ -132,6 +196,14 @@ def test_the_headline_is_what_params_say_and_otherwise_the_middle_epsilon(root: 
         UserError, match=r"tradeoff.headline: found pgd, ε = 9/255; expected one of pgd, ε = 1/255"
     ):
         headline(study)
+
+
+def test_expected_robustness_goes_to_the_largest_probed_epsilon_that_params_admit(root: Path) -> None:
+    study = read_study(root / "study.json")
+    limits = {None: 8 / 255, 1: 8 / 255, "8/255": 8 / 255, "7.9/255": 4 / 255, "4/255": 4 / 255, "0.001": 0}
+    for limit, largest in limits.items():
+        study["params"]["tradeoff"]["expected_up_to"] = limit
+        assert expected_up_to(study, "pgd") == largest
 
 
 def test_a_probe_that_no_run_has_is_no_probe_of_the_study(root: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from synthetic_results import EPSILONS, write_study
 
@@ -120,8 +121,9 @@ def test_no_robustness_at_all_has_area_0_and_no_average_to_be_above(tmp_path: Pa
 
 def change(root: Path, run: str, **tensors: np.ndarray) -> None:
     path = root / "probes" / run / "pgd.outcomes.safetensors"
-    epsilons = "[" + ", ".join(map(repr, EPSILONS)) + "]"
-    save_file(load_file(path) | tensors, path, {"epsilons": epsilons})
+    with safe_open(path, "np") as file:
+        metadata = file.metadata()
+    save_file(load_file(path) | tensors, path, metadata)
 
 
 def test_outcomes_that_disagree_with_the_table_are_refused(tmp_path: Path) -> None:

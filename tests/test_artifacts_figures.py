@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from synthetic_results import SEVEN, write_study
 
+from tradeoff.analysis.points import under
 from tradeoff.artifacts import FIGURES, TABLES, available, load, style, unavailable
 from tradeoff.artifacts.labels import spread
 from tradeoff.artifacts.looks import LOOKS, look
@@ -158,8 +159,18 @@ def test_the_staircase_encloses_the_area_that_its_key_states(one: Results) -> No
         key=lambda line: len(line.get_xdata()),
     )
     x, y = (np.asarray(values, float) / 100 for values in (stairs.get_xdata(), stairs.get_ydata()))
-    areas = one.under(one.areas, one.threat).set_index("family")
+    areas = under(one.areas, one.threat).set_index("family")
     assert np.trapezoid(y, x) == pytest.approx(areas.loc["full", "auc"])
+
+
+def test_the_heatmap_colours_each_cell_by_what_it_says(one: Results) -> None:
+    fig, data = draw(one, "auc_heatmap")
+    cells = np.asarray(fig.axes[0].collections[0].get_array()).reshape(len(one.families), -1)
+    table = data.pivot(index="family", columns="epsilon", values="above_average").loc[one.families] * 100
+    assert cells == pytest.approx(table.to_numpy())
+    texts = {text.get_position(): text.get_text() for text in fig.axes[0].texts}
+    row = data[(data["family"] == one.families[2]) & np.isclose(data["epsilon"], 4 / 255)].iloc[0]
+    assert texts[1.5, 2.5 - 0.17].startswith(f"{row['auc']:.3f}")
 
 
 def test_shift_compares_test_sets_at_the_same_snapshot_of_the_same_run(six: Results) -> None:

@@ -12,7 +12,7 @@ from synthetic_results import write_study
 
 from tradeoff.artifacts import TABLES, available
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.tables import Cell, Table, latex, markdown, ranked
+from tradeoff.artifacts.tables import Cell, Table, accuracy, latex, markdown, ranked
 from tradeoff.artifacts.text import interval, signed
 from tradeoff.errors import UserError
 from workflow_scripts import gather, pareto_auc, write_table
@@ -48,6 +48,17 @@ def test_the_auc_table_prints_the_areas_and_marks_the_best_of_each_column(root: 
     assert len(printed) == 4
     marked = [line.split(" | ")[2] for line in printed if "**" in line.split(" | ")[2]]
     assert marked == [f"**{best['auc']:.3f}** [{best['low']:.3f}, {best['high']:.3f}]"]
+
+
+def test_the_accuracy_table_names_the_range_of_expected_robustness_or_says_there_is_none(root: Path) -> None:
+    results = Results(root)
+    assert "perturbation sizes from 0 to 8/255." in accuracy.make(results).caption
+    results.study["params"]["tradeoff"]["expected_up_to"] = "5/255"
+    assert "perturbation sizes from 0 to 4/255." in accuracy.make(results).caption
+    results.study["params"]["tradeoff"]["expected_up_to"] = "0.5/255"
+    table = accuracy.make(results)
+    assert "Expected robustness: none" in table.caption
+    assert {row[list(table.header).index("Expected robustness")].text for row in table.rows} == {"—"}
 
 
 def test_the_strategies_table_gives_counts_and_shares_of_the_runs(root: Path) -> None:

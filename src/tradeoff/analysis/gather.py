@@ -4,7 +4,6 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ class Gathered:
     """A study's measurements.
 
     probes: one row per run, snapshot, test set and epsilon; training: one row per logged step.
-    runs: one row per run, with its cost; flags: what the probes found suspicious, one row per warning.
+    runs: one row per run, with its digest and sizes; flags: what the probes found suspicious, one row per warning.
     """
 
     probes: pa.Table
@@ -47,12 +46,11 @@ def gather(study: StudyFile, results: Path) -> Gathered:
     Folders of packed data are relative to the current folder; one that is absent is not compared.
     """
     probes, training, runs, flags = [], [], [], []
-    today = _Today(results)
     for run in study["runs"]:
         name = run["run"]
         folder = results / "runs" / name
         record = read_json(folder / "run.json")
-        _compare(run, folder / "run.json", record, today.of(run))
+        _compare(run, folder / "run.json", record, _today(run, results))
         runs.append(_columns_of(run) | {"digest": run["digest"]} | _parameters(record))
         log = _read(folder / "training.parquet", TRAINING_COLUMNS)
         _compare(run, folder / "training.parquet", _identity(log), {"digest": run["digest"]})
@@ -82,30 +80,14 @@ def write_gathered(gathered: Gathered, folder: Path) -> None:
     write_json(folder / "flags.json", gathered.flags)
 
 
-class _Today:
-    """The data and weights that are there now, each read once."""
-
-    def __init__(self, results: Path) -> None:
-        self.results = results
-        self.data = cache(_data_digest)
-        self.weights = cache(_weights_sha256)
-
-    def of(self, run: dict[str, Any]) -> dict[str, Any]:
-        """What run.json has to say of a run."""
-        expected = {
-            "digest": run["digest"],
-            "weights_sha256": self.weights(self.results / "backbones" / run["backbone"]),
-        }
-        data = Path(run["data"])
-        return expected | ({"data_digest": self.data(data)} if data.exists() else {})
-
-
-def _weights_sha256(backbone: Path) -> Any:
-    return read_json(backbone / "backbone.json").get("sha256")
-
-
-def _data_digest(folder: Path) -> str:
-    return PackedDataset(folder, read_json(folder / "manifest.json")).digest
+def _today(run: dict[str, Any], results: Path) -> dict[str, Any]:
+    """What run.json has to say: today's settings, weights, and data if they are there."""
+    backbone = read_json(results / "backbones" / run["backbone"] / "backbone.json")
+    expected = {"digest": run["digest"], "weights_sha256": backbone["sha256"]}
+    packed = Path(run["data"])
+    if packed.exists():
+        expected["data_digest"] = PackedDataset.open(packed).digest
+    return expected
 
 
 def _parameters(record: dict[str, Any]) -> dict[str, int]:
@@ -138,7 +120,7 @@ def _compare(run: dict[str, Any], path: Path, found: dict[str, Any], expected: d
                 f"run {run['run']}",
                 f"the {key} {_short(found.get(key))} in {path}",
                 f"{_short(value)}, which today's params, data and runs give",
-                f"it was made with or from something else: delete {path.parent} and rerun",
+                "it was made with or from something else: delete that file and rerun",
             )
 
 

@@ -224,7 +224,7 @@ TRADEOFF = _object(
         | {"type": ["object", "null"], "description": "the threat that figures of one threat show"},
         "expected_up_to": {
             "anyOf": [*SCHEMA["anyOf"], {"type": "null"}],
-            "description": "expected robustness averages over epsilons from 0 to this; null: to the largest",
+            "description": f"{SCHEMA['description']}, up to which robustness is averaged; null: to the largest",
         },
         "bootstrap": _integer(0, "replicates over test samples; 0: no intervals"),
         "bootstrap_seed": _integer(0, "seed of the bootstrap"),
