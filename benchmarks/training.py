@@ -177,7 +177,8 @@ def table(rows: dict[str, dict[str, Any]], epochs: int) -> str:
 
 def _line(pair: tuple[dict[str, Any], dict[str, Any]]) -> str:
     mine, theirs = pair
-    return f"{mine['seconds']:.4f} and {theirs['seconds']:.4f} s a step, ratio {theirs['seconds'] / mine['seconds']:.2f}"
+    ratio = theirs["seconds"] / mine["seconds"]
+    return f"{mine['seconds']:.4f} and {theirs['seconds']:.4f} s a step, ratio {ratio:.2f}"
 
 
 def measurer() -> Any:
