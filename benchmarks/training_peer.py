@@ -1,8 +1,8 @@
 """The other side of benchmarks/training.py: HF's Trainer on HF's ViT, with AdapterHub's modules.
 
-Started by it, in the environment of tests/adapterhub (`accelerate` beside it, which HF's Trainer wants). Each
-request names a strategy, a size and numbers of steps; the answer has seconds and memory. Everything that HF lets
-one choose is at its default, but for what costs time and trains nothing (saving, logging, evaluating), which is off.
+Started by it, in the environment of tests/adapterhub. Each request names a strategy, a size and numbers of steps;
+the answer has seconds and memory. Everything that HF lets one choose is at its default, but for what costs time and
+trains nothing (saving, logging, evaluating), which is off.
 """
 
 import sys
