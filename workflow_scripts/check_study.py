@@ -7,6 +7,7 @@ file that is no YAML.
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,9 +32,20 @@ def main(argv: Sequence[str] | None = None) -> None:
             repr(arguments.name),
             "as the file is called",
         )
+    for folder in (study.root, "data", "logs", ".snakemake"):
+        _check_writable(Path(folder))
     print(
         f"{study.name}: {len(study.runs)} runs on {', '.join(study.datasets())}; results go to {study.root}"
     )
+
+
+def _check_writable(folder: Path) -> None:
+    """UserError unless the folder, or the nearest one above it that exists, can be written to."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    if not os.access(existing, os.W_OK):
+        raise UserError(
+            str(folder), f"no permission to write in {existing}", "a folder of yours", "make it writable"
+        )
 
 
 if __name__ == "__main__":

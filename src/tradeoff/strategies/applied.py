@@ -6,7 +6,6 @@ from torch import nn
 
 from tradeoff.backbones import Classifier, batch_norms, head_names, seeded, statistics_names
 from tradeoff.strategies.base import Strategy
-from tradeoff.strategies.last_block import shorten
 
 
 @dataclass
@@ -42,7 +41,6 @@ def apply(model: Classifier, name: str, strategy: Strategy, seed: int) -> Applie
     """Insert what the strategy adds, drawn from `seed`, and let exactly its parameters and the head train."""
     with seeded(seed):
         chosen = set(strategy.insert(model.net))
-    shorten(model.net)
     head = set(head_names(model.net))
     model.trained = tuple(name for name, _ in model.net.named_parameters() if name in chosen | head)
     model.moving = statistics_names(model.net) if strategy.updates_statistics else ()

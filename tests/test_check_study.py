@@ -1,0 +1,32 @@
+"""The check before a run: one line for a study that is fine, one for one that is not."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tradeoff.errors import UserError
+from workflow_scripts import check_study
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_default_study_is_fine(capsys):
+    check_study.main(["--name", "quickstart", str(ROOT / "params.yaml")])
+    assert capsys.readouterr().out.startswith("quickstart: 7 runs on digits, glyphs, typeset_digits")
+
+
+def test_a_study_called_otherwise_than_its_file_is_refused(tmp_path):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text("study: {name: yours}\n")
+    with pytest.raises(UserError, match=r"mine\.yaml: study\.name: found 'yours'; expected 'mine'"):
+        check_study.main(["--name", "mine", str(ROOT / "params.yaml"), str(overlay)])
+
+
+def test_a_results_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
+    (tmp_path / "results").mkdir()
+    monkeypatch.chdir(tmp_path)
+    # The root user may write anywhere, so the system's answer is played, not provoked.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "results")
+    with pytest.raises(UserError, match=r"results/quickstart: found no permission to write in .*results"):
+        check_study.main([str(ROOT / "params.yaml")])
