@@ -6,6 +6,7 @@ a batch.
 """
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -78,13 +79,13 @@ class Square(Attack):
     def smallest(self, largest: int) -> int:
         return 1
 
+    @abstractmethod
     def first(self, samples: Samples, noise: Noise) -> Tensor:
         """Return the first points."""
-        raise NotImplementedError
 
+    @abstractmethod
     def propose(self, side: int, samples: Samples, state: Search, noise: Noise) -> Tensor:
         """Return the points to try next, from the best ones."""
-        raise NotImplementedError
 
 
 class SquareLinf(Square):
