@@ -36,6 +36,7 @@ def assemble() -> Schema:
                 "backbones": {"type": "object", "description": "backbones by name", **_named(BACKBONE)},
                 "pretraining": _object(RECIPE | {"seed": _integer(0, "seed of weights and batches")}),
                 "training": _object(RECIPE),
+                "robust_validation": _robust_validation(),
                 "probe_schedule": PROBE_SCHEDULE,
                 "strategies": _partial(_strategies()),
                 "objectives": _partial(_objectives()),
@@ -256,11 +257,11 @@ def _strategies() -> Schema:
     """One section for each strategy: its own parameters, a sweep over them, and its changes of the recipe."""
     from tradeoff import strategies
 
-    return {name: strategy_section(strategies.schema(name)) for name in strategies.STRATEGIES}
+    return {name: section(strategies.schema(name)) for name in strategies.STRATEGIES}
 
 
-def strategy_section(parameters: Schema) -> Schema:
-    """The section of a strategy whose own parameters have the schema `parameters`."""
+def section(parameters: Schema) -> Schema:
+    """The section of a strategy or an objective whose own parameters have the schema `parameters`."""
     own = parameters["properties"]
     sweep = {
         key: {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}
@@ -271,13 +272,32 @@ def strategy_section(parameters: Schema) -> Schema:
         "training": _partial(RECIPE) | {"description": "what differs from the section training"},
         "sweep": _partial(sweep) | {"description": "lists of values; every combination is a variant"},
     }
-    return _partial(own | extra) | {"description": parameters.get("description", "")}
+    described = {"description": parameters.get("description", "")}
+    return _object(own | extra, parameters.get("required", ())) | described
 
 
 def _objectives() -> Schema:
+    """The same for each objective."""
     from tradeoff import objectives
 
-    return {name: objectives.schema(name) for name in objectives.OBJECTIVES}
+    return {name: section(objectives.schema(name)) for name in objectives.OBJECTIVES}
+
+
+def _robust_validation() -> Schema:
+    from tradeoff.attacks.balls import NORMS
+    from tradeoff.objectives import INNER_ATTACKS
+
+    epsilon = f"{SCHEMA['description']}; null: the objective's largest, and nothing for standard fine-tuning"
+    values = {
+        "attack": _choice("how the ball is searched", *INNER_ATTACKS),
+        "steps": _integer(1, "gradient steps"),
+        "norm": _choice("of the perturbation", *NORMS),
+        "epsilon": {"anyOf": [*SCHEMA["anyOf"], {"type": "null"}], "description": epsilon},
+        "limit": _integer(1, "at most so many validation images, balanced over classes"),
+        "every": _integer(1, "epochs between measurements; after the last step there always is one"),
+    }
+    described = "an attack on validation images at the ends of epochs; null: none"
+    return _object(values) | {"type": ["object", "null"], "description": described}
 
 
 def _probe() -> Schema:
