@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from tradeoff.analysis.cells import CELL
+from tradeoff.analysis.methods import methods
 from tradeoff.analysis.study_file import budgets
 from tradeoff.artifacts import style
 from tradeoff.artifacts.looks import look, method_look
@@ -106,10 +108,30 @@ def draw_methods(
         )
 
 
-def method_key(fig: Figure, methods: Iterable[str], more: Sequence[Line2D] = ()) -> None:
-    """Put the key of methods above the axes, each family once, and other lines after them."""
-    families = list(dict.fromkeys(method.partition(" ")[0] for method in methods))
-    style.key_of(fig, [*(style.handle(method_look(family)) for family in families), *more])
+def method_key(
+    fig: Figure, names: Iterable[str], more: Sequence[Line2D] = (), *, plain: bool = False
+) -> None:
+    """Put the key of methods above the axes, each family once, and other lines after them.
+
+    plain: only colours tell them apart, since lines and markers mean something else.
+    """
+    families = list(dict.fromkeys(name.partition(" ")[0] for name in names))
+    looks = [method_look(family) for family in families]
+    if plain:
+        looks = [replace(one, line="-", marker="") for one in looks]
+    style.key_of(fig, [*map(style.handle, looks), *more])
+
+
+def epoch_axis(axes: Axes, last: float) -> None:
+    """Make x an axis of epochs, from the start of training to its end."""
+    axes.set_xlim(0, last)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def ordered(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with a column method, its methods in the study's order."""
+    order = {method.name: place for place, method in enumerate(methods(results.study).values())}
+    return table.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
 def cell_names(results: Results) -> dict[tuple[str, ...], str]:

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from tradeoff.analysis.adaptation import adaptation
 from tradeoff.analysis.cells import CELL, at_budgets
-from tradeoff.artifacts.comparisons import Comparison, draw_methods, grid, method_key
+from tradeoff.artifacts.comparisons import Comparison, draw_methods, epoch_axis, grid, method_key
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
 
@@ -31,32 +31,43 @@ def validation_curves(
         for name, line in ((clean, "-"), (attacked, "--")):
             drawn = rows[rows["quantity"] == name]
             draw_methods(one.axes, drawn, "epoch", ("value", "low", "high"), line=line, scale=scale)
-        one.axes.set_xlim(0, float(table["epoch"].max()))
+        epoch_axis(one.axes, float(table["epoch"].max()))
         one.axes.set_ylim(bottom=0)
     lines = [_plain("clean", "-")]
     if (table["quantity"] == attacked).any():
         lines.append(_plain("attacked", "--"))
-    method_key(fig, table["method"], lines)
+    method_key(fig, table["method"], lines, plain=True)
     return fig, comparisons, table
 
 
 def mark_onsets(results: Results, comparisons: list[Comparison]) -> pd.DataFrame:
-    """Mark each method's onset (the mean over seeds that reached it) at the foot of its axes; return the onsets."""
+    """Mark each method's onset (the mean over seeds that reached it) at the foot of its axes; return the onsets.
+
+    Where several lie at the same epoch their marks are stacked.
+    """
     runs = adaptation(results.study, results.training)
     onsets = runs.groupby(KEYS, sort=False).agg(
         onset=("onset", "mean"), reached=("reached", "sum"), seeds=("reached", "size")
     )
     table = onsets.reset_index()
     for one in comparisons:
-        for row in one.rows(table).dropna(subset="onset").to_dict("records"):
-            _mark(one.axes, row["onset"], row["method"])
+        for epoch, rows in one.rows(table).dropna(subset="onset").groupby("onset"):
+            for level, method in enumerate(rows["method"]):
+                _mark(one.axes, float(str(epoch)), level, method_look(method).colour)
     return table
 
 
-def _mark(axes: Axes, epoch: float, method: str) -> None:
-    colour = method_look(method).colour
+def _mark(axes: Axes, epoch: float, level: int, colour: str) -> None:
     axes.plot(
-        [epoch], [0], marker="^", markersize=4.5, color=colour, clip_on=False, zorder=5, linestyle="", alpha=0.8
+        [epoch],
+        [0.01 + 0.045 * level],
+        transform=axes.get_xaxis_transform(),
+        marker="^",
+        markersize=4,
+        color=colour,
+        clip_on=False,
+        zorder=5,
+        linestyle="",
     )
 
 

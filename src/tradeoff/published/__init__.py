@@ -13,7 +13,7 @@ MEASURES = ("clean", "adversarial", "expected")
 def main_results() -> pd.DataFrame:
     """Return Tables 1 and 2 of Ngnawé et al., ICLR 2026: one row per cell, ε_g and objective.
 
-    Columns: dataset, backbone, strategy, epsilon_g, objective_family, and clean, adversarial and expected
+    Columns: dataset, backbone, strategy, epsilon_g, method, and clean, adversarial and expected
     accuracy as shares in [0, 1]. Datasets and backbones are called as in studies/iclr2026.yaml.
     """
     return _read("iclr2026_main").assign(strategy="full")
@@ -33,4 +33,4 @@ def _read(name: str) -> pd.DataFrame:
     table = pd.read_csv(FOLDER / f"{name}.csv")
     table["epsilon_g"] = table.pop("epsilon").map(parse_epsilon)
     table[list(MEASURES)] /= 100
-    return table.rename(columns={"objective": "objective_family"})
+    return table.rename(columns={"objective": "method"})

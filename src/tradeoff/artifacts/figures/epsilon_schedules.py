@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from tradeoff.analysis.cells import at_budgets
 from tradeoff.analysis.study_file import budgets
 from tradeoff.artifacts import style
-from tradeoff.artifacts.comparisons import method_key
+from tradeoff.artifacts.comparisons import epoch_axis, method_key, ordered
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.panels import squares
 from tradeoff.artifacts.results import Results
@@ -16,7 +16,7 @@ from tradeoff.params.epsilon import format_epsilon
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw, for each ε_g, what the runs' logs say; runs of one method that differ have a thin line each."""
     robust = results.training[results.training["objective_epsilon"] > 0]
-    table = _changes(at_budgets(results.study, robust))
+    table = ordered(results, _changes(at_budgets(results.study, robust)))
     sizes = budgets(results.study)
     fig, grid = squares([f"ε_g = {format_epsilon(size)}" for size in sizes], "Epoch", "ε (1/255)", 1.9)
     for axes, size in zip(grid, sizes, strict=True):
@@ -31,7 +31,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
                     linestyle=one.line,
                     linewidth=1.2 if len(curves) == 1 else 0.6,
                 )
-        axes.set_xlim(0, float(table["epoch"].max()))
+        epoch_axis(axes, float(table["epoch"].max()))
         axes.set_ylim(0, size * 255 * 1.08)
     method_key(fig, table["method"])
     style.note(fig, "as the runs' logs have it; where runs of one objective differ, each has a line")
