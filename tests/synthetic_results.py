@@ -95,6 +95,11 @@ def write_study(
         "study": {"name": root.name, "title": "Made-up study", "probes": list(probes)},
         "probes": probes,
         "objectives": {name: sections.get(name, {}) for name in objectives},
+        "training": {"epochs": 16},
+        "backbones": {
+            name: {"model": f"{name}_patch16", "image_size": 32, "weights": {"file": f"{name}.safetensors"}}
+            for name in backbones
+        },
         "tradeoff": {
             "headline": None,
             "expected_up_to": None,

@@ -137,7 +137,7 @@ TABLES = {
         "Paired tests",
         _OBJECTIVES,
         (_PROBES,),
-        ("robust", "ε_g probed", "two cells"),
+        ("robust objectives", "ε_g probed", "two cells"),
     ),
     "adaptation": Entry(
         f"{_TABLE}.adaptation",
@@ -162,6 +162,10 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
         "give an attack probe several epsilons",
     ),
     "robust": (lambda study: bool(budgets(study)), "list a robust objective in study.objectives"),
+    "robust objectives": (
+        lambda study: len({run["objective_family"] for run in study["runs"] if run["objective_epsilon"] > 0}) > 1,
+        "list several robust objectives in study.objectives",
+    ),
     "standard": (
         lambda study: any(run["objective_family"] == "standard" for run in study["runs"]),
         "list the standard objective in study.objectives",

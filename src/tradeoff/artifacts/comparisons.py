@@ -62,10 +62,10 @@ def grid(
         keys = {**row, column: level}
         made.append(Comparison(keys, place))
         if index < columns or len(rows) == 1:
-            place.set_title(_name(results, column, level))
+            place.set_title(words(results, column, level))
         if (index + 1) % columns == 0 and len(rows) > 1:
-            varied = [_name(results, key, value) for key, value in row.items() if len(levels[key]) > 1]
-            _beside(place, "\n".join(varied))
+            about = [words(results, key, value) for key, value in row.items() if len(levels[key]) > 1]
+            _beside(place, "\n".join(about))
         if index + columns >= len(places):
             place.set_xlabel(x)
             place.tick_params(labelbottom=True)
@@ -134,17 +134,17 @@ def ordered(results: Results, table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
-def cell_names(results: Results) -> dict[tuple[str, ...], str]:
-    """Name each cell (dataset, backbone, strategy) by what tells it from the study's others."""
-    runs = results.study["runs"]
-    cells = list(dict.fromkeys(tuple(run[key] for key in CELL) for run in runs))
-    varies = [len({cell[index] for cell in cells}) > 1 for index in range(len(CELL))]
-    named = {}
-    for cell in cells:
-        parts = zip(CELL, cell, varies, strict=True)
-        words = [_name(results, key, value) for key, value, kept in parts if kept or not any(varies)]
-        named[cell] = ", ".join(words)
-    return named
+def varied(results: Results) -> list[str]:
+    """Return which of dataset, backbone and strategy a study has several of; the dataset when none."""
+    levels = _levels(results, by_budget=False)
+    return [key for key in levels if len(levels[key]) > 1] or ["dataset"]
+
+
+def words(results: Results, key: str, value: Any) -> str:
+    """Return a dataset, backbone, strategy or ε_g as readers see it."""
+    if key == "epsilon_g":
+        return f"ε_g = {format_epsilon(value)}"
+    return strategy_names(results)[value] if key == "strategy" else str(value)
 
 
 def strategy_names(results: Results) -> dict[str, str]:
@@ -171,12 +171,6 @@ def _arranged(levels: dict[str, list[Any]]) -> tuple[str, list[dict[str, Any]]]:
     rest = [key for key in levels if key != column]
     combined = itertools.product(*(levels[key] for key in rest))
     return column, [dict(zip(rest, values, strict=True)) for values in combined]
-
-
-def _name(results: Results, key: str, value: Any) -> str:
-    if key == "epsilon_g":
-        return f"ε_g = {format_epsilon(value)}"
-    return strategy_names(results)[value] if key == "strategy" else str(value)
 
 
 def _beside(axes: Axes, text: str) -> None:

@@ -20,8 +20,10 @@ def main_results() -> pd.DataFrame:
 
 
 def schedule_results() -> pd.DataFrame:
-    """Return Table 7 of the same paper, a Swin-B on Stanford Cars: one row per T1, T2 (in epochs of 50) and ε_g."""
-    return _read("iclr2026_t1_t2_swin_cars").assign(dataset="cars", backbone="swin_b", strategy="full")
+    """Return Table 7 of the same paper, a Swin-B on Stanford Cars: one row per T1, T2 (shares of 50 epochs) and ε_g."""
+    table = _read("iclr2026_t1_t2_swin_cars").assign(dataset="cars", backbone="swin_b", strategy="full")
+    table[["t1", "t2"]] /= 50
+    return table
 
 
 def autoattack_results() -> pd.DataFrame:

@@ -7,7 +7,7 @@ from tradeoff.analysis.adaptation import adaptation
 from tradeoff.analysis.cells import CELL
 from tradeoff.artifacts import style
 from tradeoff.artifacts.budget_curves import budget_axis, with_standard_at_zero
-from tradeoff.artifacts.comparisons import draw_methods, grid, method_key
+from tradeoff.artifacts.comparisons import draw_methods, grid, method_key, ordered
 from tradeoff.artifacts.results import Results
 
 
@@ -22,7 +22,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         reached=("reached", "all"),
         seeds=("seed", "nunique"),
     )
-    table = with_standard_at_zero(joined.reset_index(), ["delay", "low", "high", "reached"])
+    table = with_standard_at_zero(ordered(results, joined.reset_index()), ["delay", "low", "high", "reached"])
     fig, comparisons = grid(results, "ε_g (1/255)", "Delay (epochs)", by_budget=False)
     for one in comparisons:
         rows = one.rows(table)
