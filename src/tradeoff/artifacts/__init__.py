@@ -146,7 +146,9 @@ TABLES = {
         (_PROBES, _TRAINING),
         ("robust", "ε_g probed"),
     ),
-    "ramps": Entry(f"{_TABLE}.ramps", "Ramps: T1 and T2", _OBJECTIVES, (_PROBES,), ("ramps", "ε_g probed")),
+    "ramp_results": Entry(
+        f"{_TABLE}.ramp_results", "Results by T1 and T2", _OBJECTIVES, (_PROBES,), ("ramps", "ε_g probed")
+    ),
     "backbones": Entry(f"{_TABLE}.backbones", "Backbones", "Backbones", (_RUNS,)),
 }
 

@@ -30,8 +30,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), params["confidence"])
     table = complete(ends.dropna(subset="adversarial"), names)
     reference = _same_cells(table)
+    labels = [method_look(name).label.removeprefix("RFT ") for name in names]
     sizes = sorted(table["epsilon_g"].unique())
-    fig = style.figure(style.TWO_COLUMNS, 0.9 + 1.8 * len(sizes))
+    fig = style.figure(style.TWO_COLUMNS, (0.9 if len(names) <= 5 else 1.5) + 1.8 * len(sizes))
     grid = fig.subplots(len(sizes), len(MEASURES), squeeze=False, sharex=True)
     for line, size in zip(grid, sizes, strict=True):
         for axes, measure in zip(line, MEASURES, strict=True):
@@ -40,9 +41,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             _draw_means(axes, rows, names, measure, params["confidence"])
             _draw_published(axes, reference[reference["epsilon_g"] == size], names, measure)
             axes.set_title(f"{TITLES[measure]}, ε_g = {format_epsilon(float(size))}")
-            axes.set_xticks(
-                range(len(names)), [method_look(name).label.removeprefix("RFT ") for name in names], rotation=25
-            )
+            axes.set_xticks(range(len(names)), labels, rotation=25 if len(names) <= 5 else 90)
             axes.set_xlim(-0.4, len(names) - 0.6)
             axes.set_ylim(0, 101)
         line[0].set_ylabel("Accuracy (%)")

@@ -56,12 +56,12 @@ def make(results: Results) -> Table:
 def _correlations(runs: pd.DataFrame) -> str:
     words = [
         f"{signed(r, 2)} at {format_epsilon(float(str(budget)))}"
-        for budget, rows in runs.groupby("epsilon_g")
+        for budget, rows in runs[runs["objective_epsilon"] > 0].groupby("epsilon_g")
         if not np.isnan(r := correlation(rows["delay"], rows["clean"]))
     ]
     if not words:
         return "Delay and final accuracy: too few runs that differ for a correlation."
-    return f"Correlation of delay and final clean accuracy over runs: {', '.join(words)}."
+    return f"Correlation of delay and final clean accuracy over robust runs: {', '.join(words)}."
 
 
 def _decimal(value: float) -> str:
