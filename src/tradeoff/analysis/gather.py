@@ -21,7 +21,10 @@ PROBE_COLUMNS = (
     *("n", "correct", "accuracy", "low", "high"),
 )
 PARAMETERS = ("trainable", "total")
-TRAINING_COLUMNS = ("step", "epoch", "loss", "learning_rate", "epsilon", "validation_accuracy")
+TRAINING_COLUMNS = (
+    *("step", "epoch", "loss", "learning_rate", "epsilon", "validation_accuracy", "validation_loss"),
+    *("validation_robust_accuracy", "validation_robust_loss", "validation_epsilon"),
+)
 
 
 @dataclass(frozen=True)

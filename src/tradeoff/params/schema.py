@@ -227,6 +227,7 @@ TRADEOFF = _object(
             "anyOf": [*SCHEMA["anyOf"], {"type": "null"}],
             "description": f"{SCHEMA['description']}, up to which robustness is averaged; null: to the largest",
         },
+        "onset_accuracy": _number(0, 1, "validation accuracy above which task adaptation has begun"),
         "bootstrap": _integer(0, "replicates over test samples; 0: no intervals"),
         "bootstrap_seed": _integer(0, "seed of the bootstrap"),
         "confidence": {
