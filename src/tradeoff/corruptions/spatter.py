@@ -1,0 +1,101 @@
+"""Spatter: drops of water, or at the two highest severities of mud, on the lens.
+
+A level is (mean and standard deviation of the noise that drops are made of, standard deviation of its blur in
+pixels, the value below which there is no drop, a last number, "water" or "mud"). The last number is the water's
+opacity, or the standard deviation of the blur of the mud's edge in pixels.
+"""
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.ndimage import correlate, distance_transform_edt, label, sobel, uniform_filter
+
+from tradeoff.corruptions.base import Image, Levels
+from tradeoff.corruptions.gaussian_blur import blurred
+
+LEVELS: Levels = {
+    32: (
+        (0.62, 0.1, 0.7, 0.7, 0.5, "water"),
+        (0.65, 0.1, 0.8, 0.7, 0.5, "water"),
+        (0.65, 0.3, 1, 0.69, 0.5, "water"),
+        (0.65, 0.1, 0.7, 0.69, 0.6, "mud"),
+        (0.65, 0.1, 0.5, 0.68, 0.6, "mud"),
+    ),
+    224: (
+        (0.65, 0.3, 4, 0.69, 0.6, "water"),
+        (0.65, 0.3, 3, 0.68, 0.6, "water"),
+        (0.65, 0.3, 2, 0.68, 0.5, "water"),
+        (0.65, 0.3, 1, 0.65, 1.5, "mud"),
+        (0.67, 0.4, 1, 0.65, 1.5, "mud"),
+    ),
+}
+WATER = np.array((175, 238, 238)) / 255  # pale turquoise
+MUD = np.array((63, 42, 20)) / 255
+# Grey levels of gradient from which an edge goes on, and from which one begins.
+EDGE_GOES_ON, EDGE_BEGINS = 50, 150
+FAR = 20  # pixels from an edge, beyond which it makes no difference
+RELIEF = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])  # lit from the top left
+
+Grey = NDArray[np.float64]
+
+
+def apply(image: Image, level: tuple[float, float, float, float, float, str], generator: Generator) -> Image:
+    mean, spread, smoothness, threshold, last, what = level
+    drops = blurred(generator.normal(mean, spread, image.shape[:2]), smoothness)
+    if what == "mud":
+        cover = blurred((drops > threshold).astype(float), last)
+        cover = np.where(cover < 0.8, 0, cover)[..., None]
+        return (1 - cover) * image + cover * MUD
+    shine = _shine(np.where(drops < threshold, 0, drops))
+    return image + last * shine[..., None] * WATER
+
+
+def _shine(drops: Grey) -> Grey:
+    """How much light drops of a given thickness throw, at most 1: they are brightest off their edges."""
+    grey = (drops * 255).astype(np.uint8).astype(float)
+    edges = _edges(grey)
+    distance = distance_transform_edt(~edges) if edges.any() else np.full(edges.shape, FAR)
+    even = _equalised(np.floor(_box(np.minimum(distance, FAR))).astype(np.uint8))
+    lit = correlate(even, RELIEF, mode="mirror").clip(0, 255)
+    shine = grey * _box(lit)
+    return shine / max(shine.max(), 1)
+
+
+def _box(grey: Grey) -> Grey:
+    mean: Grey = uniform_filter(grey, 3, mode="mirror")
+    return mean
+
+
+def _edges(grey: Grey) -> NDArray[np.bool_]:
+    """Canny's edges (IEEE TPAMI 8, 1986), without smoothing, the gradient's length taken as |x| + |y|."""
+    x, y = sobel(grey, axis=1, mode="nearest"), sobel(grey, axis=0, mode="nearest")
+    length = np.abs(x) + np.abs(y)
+    around = np.pad(length, 1)
+
+    def neighbour(down: int, right: int) -> Grey:
+        height, width = length.shape
+        return around[1 + down : 1 + down + height, 1 + right : 1 + right + width]
+
+    def ridge(down: int, right: int, *, strict: bool) -> NDArray[np.bool_]:
+        before, after = neighbour(-down, -right), neighbour(down, right)
+        return (length > before) & ((length > after) if strict else (length >= after))
+
+    steep = np.abs(y) / np.where(x == 0, 1e-9, np.abs(x))
+    flat, upright = steep < np.tan(np.pi / 8), steep > np.tan(3 * np.pi / 8)
+    diagonal = np.where(x * y < 0, ridge(1, -1, strict=True), ridge(1, 1, strict=True))
+    thin = np.select([flat, upright], [ridge(0, 1, strict=False), ridge(1, 0, strict=False)], diagonal)
+    candidates = thin & (length > EDGE_GOES_ON)
+    regions, _ = label(candidates, structure=np.ones((3, 3)))
+    begun = np.unique(regions[candidates & (length > EDGE_BEGINS)])
+    return np.isin(regions, begun) & candidates
+
+
+def _equalised(grey: NDArray[np.uint8]) -> Grey:
+    """Grey levels spread so that they are about equally frequent, the lowest at 0."""
+    counts = np.bincount(grey.ravel(), minlength=256)
+    lowest = np.flatnonzero(counts)[0]
+    others = grey.size - counts[lowest]
+    if others == 0:
+        return grey.astype(float)
+    ranks = counts.cumsum() - counts[lowest]
+    return np.round(ranks * (255 / others))[grey]
