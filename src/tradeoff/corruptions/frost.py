@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from tradeoff.corruptions.base import SMALL_UP_TO, Image, Levels
+from tradeoff.corruptions.gaussian_blur import blurred
 from tradeoff.corruptions.motion_blur import streaked
 from tradeoff.corruptions.plasma import plasma
 
@@ -35,10 +36,13 @@ def apply(image: Image, level: tuple[float, float], generator: Generator) -> Ima
 def ice(size: int, generator: Generator) -> Image:
     """Return a texture (size, size, 3) of ice in [0, 1]; small images see it from five times as far."""
     colour, contrast = ICES[generator.integers(len(ICES))]
-    radius = 2 if size <= SMALL_UP_TO else 8
-    relief = 3 * plasma(size, 1.5, generator)
+    radius, width = (2, 0) if size <= SMALL_UP_TO else (10, 0.5)
+    border = 2 * radius + 1  # beyond which a needle's pixels were never those of the border
+    relief = 5 * plasma(size, 1.5, generator)
     for _ in range(DIRECTIONS):
-        needles = streaked(generator.normal(size=(size, size)), radius, radius, generator.uniform(0, 360))
+        grains = blurred(generator.normal(size=(size + 2 * border, size + 2 * border)), width)
+        needles = streaked(grains, radius, radius, generator.uniform(0, 360))
+        needles = needles[border:-border, border:-border]
         # Each direction has regions of its own.
         relief += needles / needles.std() * plasma(size, 1.7, generator) ** 2
     relief = (relief - relief.mean()) / relief.std()

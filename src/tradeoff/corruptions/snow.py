@@ -7,7 +7,7 @@ which there is no flake, radius and standard deviation of their motion in pixels
 import numpy as np
 from numpy.random import Generator
 
-from tradeoff.corruptions.base import Image, Levels
+from tradeoff.corruptions.base import Image, Levels, as_bytes
 from tradeoff.corruptions.motion_blur import streaked
 from tradeoff.corruptions.zoom_blur import enlarged
 
@@ -35,9 +35,14 @@ def apply(
 ) -> Image:
     mean, spread, factor, threshold, radius, sigma, left = level
     flakes = enlarged(generator.normal(mean, spread, image.shape[:2]), factor)
-    flakes = np.where(flakes < threshold, 0, flakes).clip(0, 1)
-    flakes = streaked(flakes, radius, sigma, generator.uniform(-135, -45))
+    flakes = _whole(np.where(flakes < threshold, 0, flakes))
+    flakes = _whole(streaked(flakes, radius, sigma, generator.uniform(-135, -45)))
     grey = (image @ np.array(LUMINANCE))[..., None]
     whitened = np.maximum(image, 1.5 * grey + 0.5)
     # Turned by half a circle once more: flakes that come from the other side.
     return left * image + (1 - left) * whitened + (flakes + flakes[::-1, ::-1])[..., None]
+
+
+def _whole(grey: Image) -> Image:
+    """The published images' flakes are in whole grey levels."""
+    return as_bytes(grey) / 255

@@ -33,6 +33,7 @@ WATER = np.array((175, 238, 238)) / 255  # pale turquoise
 MUD = np.array((63, 42, 20)) / 255
 # Grey levels of gradient from which an edge goes on, and from which one begins.
 EDGE_GOES_ON, EDGE_BEGINS = 50, 150
+STRAIGHT, DIAGONAL, KNIGHT = 1, 1.4, 2.1969  # lengths of moves, in pixels
 FAR = 20  # pixels from an edge, beyond which it makes no difference
 RELIEF = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])  # lit from the top left
 
@@ -54,10 +55,11 @@ def _shine(drops: Grey) -> Grey:
     """How much light drops of a given thickness throw, at most 1: they are brightest off their edges."""
     grey = (drops * 255).astype(np.uint8).astype(float)
     edges = _edges(grey)
-    distance = distance_transform_edt(~edges) if edges.any() else np.full(edges.shape, FAR)
-    even = _equalised(np.floor(_box(np.minimum(distance, FAR))).astype(np.uint8))
+    near = np.minimum(_distances(edges), FAR)
+    # Whole numbers, rounded down as the published images' are; the little more makes up for rounding.
+    even = _equalised((_box(near) + 1e-6).astype(np.uint8))
     lit = correlate(even, RELIEF, mode="mirror").clip(0, 255)
-    shine = grey * _box(lit)
+    shine = grey * np.round(_box(lit))
     return shine / max(shine.max(), 1)
 
 
@@ -88,6 +90,20 @@ def _edges(grey: Grey) -> NDArray[np.bool_]:
     regions, _ = label(candidates, structure=np.ones((3, 3)))
     begun = np.unique(regions[candidates & (length > EDGE_BEGINS)])
     return np.isin(regions, begun) & candidates
+
+
+def _distances(edges: NDArray[np.bool_]) -> Grey:
+    """How far each pixel is from the next edge, in moves of a king and a knight (Borgefors, "Distance
+    transformations in digital images", Computer Vision, Graphics, and Image Processing 34, 1986)."""
+    if not edges.any():
+        return np.full(edges.shape, np.inf)
+    nearest = distance_transform_edt(~edges, return_distances=False, return_indices=True)
+    offsets = np.abs(nearest - np.indices(edges.shape))
+    short, long = offsets.min(axis=0), offsets.max(axis=0)
+    knights = np.minimum(short, long - short)
+    straight, diagonal = (long - 2 * short).clip(0), (2 * short - long).clip(0)
+    distances: Grey = STRAIGHT * straight + DIAGONAL * diagonal + KNIGHT * knights
+    return distances
 
 
 def _equalised(grey: NDArray[np.uint8]) -> Grey:
