@@ -172,7 +172,7 @@ def _same_numbers(generator: Generator, size: int, reach: int) -> Iterator[None]
         mock.patch.object(np.random, "normal", generator.normal),
         mock.patch.object(np.random, "uniform", generator.uniform),
         mock.patch.object(np.random, "poisson", generator.poisson),
-        mock.patch.object(np.random, "default_rng", lambda _=None: generator),
+        mock.patch.object(np.random, "default_rng", return_value=generator),
     ):
         yield
 

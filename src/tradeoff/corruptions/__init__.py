@@ -12,6 +12,7 @@ docs/corruptions.md says what each does and where it differs from the published 
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 CORRUPTIONS: dict[str, str] = {
     "gaussian_noise": "tradeoff.corruptions.gaussian_noise",
@@ -47,3 +48,8 @@ SEVERITIES = (1, 2, 3, 4, 5)
 def load(name: str) -> ModuleType:
     """Return a corruption's module; KeyError when there is none of that name."""
     return importlib.import_module(CORRUPTIONS[name])
+
+
+def chosen(probe: dict[str, Any]) -> list[str]:
+    """Return the names of the corruptions of a corruption probe: the common ones unless it says otherwise."""
+    return list(probe.get("corruptions", COMMON))

@@ -8,5 +8,5 @@ LEVELS: Levels = {32: (0.75, 0.5, 0.4, 0.3, 0.15), 224: (0.4, 0.3, 0.2, 0.1, 0.0
 
 
 def apply(image: Image, level: float, generator: Generator) -> Image:
-    mean = image.mean(axis=(0, 1))
+    mean: Image = image.mean(axis=(0, 1))
     return mean + level * (image - mean)

@@ -13,6 +13,6 @@ LEVELS: Levels = {
 
 def apply(image: Image, level: tuple[float, float], generator: Generator) -> Image:
     thickness, decay = level
-    brightest = image.max()
+    brightest = float(image.max())
     foggy = image + thickness * plasma(image.shape[0], decay, generator)[..., None]
     return foggy * brightest / (brightest + thickness)

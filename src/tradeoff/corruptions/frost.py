@@ -46,4 +46,5 @@ def ice(size: int, generator: Generator) -> Image:
         # Each direction has regions of its own.
         relief += needles / needles.std() * plasma(size, 1.7, generator) ** 2
     relief = (relief - relief.mean()) / relief.std()
-    return (np.array(colour) + contrast * relief[..., None]).clip(0, 1)
+    texture: Image = np.array(colour) + contrast * relief[..., None]
+    return texture.clip(0, 1)

@@ -32,4 +32,5 @@ def plasma(size: int, decay: float, generator: Generator) -> Image:
         field[half::step, ::step] = displaced((corners + below + middles + np.roll(middles, 1, axis=1)) / 4)
         step, amplitude = half, amplitude / decay**2
     field -= field.min()
-    return (field / field.max())[:size, :size]
+    field /= field.max()
+    return field[:size, :size]

@@ -13,10 +13,11 @@ LEVELS: Levels = {
 
 def apply(image: Image, level: tuple[float, float], generator: Generator) -> Image:
     factor, summand = level
-    value = image.max(axis=2, keepdims=True)
+    value: Image = image.max(axis=2, keepdims=True)
     spread = value - image.min(axis=2, keepdims=True)
     saturation = spread / np.where(value > 0, value, 1)
     changed = (factor * saturation + summand).clip(0, 1)
     # How far each channel is below the value, of the most that any is. Grey has no hue: it counts as red.
     below = np.where(spread > 0, (value - image) / np.where(spread > 0, spread, 1), [0, 1, 1])
-    return value * (1 - changed * below)
+    saturated: Image = value * (1 - changed * below)
+    return saturated

@@ -37,7 +37,7 @@ def apply(
     flakes = enlarged(generator.normal(mean, spread, image.shape[:2]), factor)
     flakes = _whole(np.where(flakes < threshold, 0, flakes))
     flakes = _whole(streaked(flakes, radius, sigma, generator.uniform(-135, -45)))
-    grey = (image @ np.array(LUMINANCE))[..., None]
+    grey: Image = (image @ np.array(LUMINANCE))[..., None]
     whitened = np.maximum(image, 1.5 * grey + 0.5)
     # Turned by half a circle once more: flakes that come from the other side.
     return left * image + (1 - left) * whitened + (flakes + flakes[::-1, ::-1])[..., None]

@@ -8,9 +8,10 @@ opacity, or the standard deviation of the blur of the mud's edge in pixels.
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.ndimage import correlate, distance_transform_edt, label, sobel, uniform_filter
+from scipy.ndimage import correlate, distance_transform_edt, uniform_filter
 
 from tradeoff.corruptions.base import Image, Levels
+from tradeoff.corruptions.canny import edges
 from tradeoff.corruptions.gaussian_blur import blurred
 
 LEVELS: Levels = {
@@ -31,8 +32,6 @@ LEVELS: Levels = {
 }
 WATER = np.array((175, 238, 238)) / 255  # pale turquoise
 MUD = np.array((63, 42, 20)) / 255
-# Grey levels of gradient from which an edge goes on, and from which one begins.
-EDGE_GOES_ON, EDGE_BEGINS = 50, 150
 STRAIGHT, DIAGONAL, KNIGHT = 1, 1.4, 2.1969  # lengths of moves, in pixels
 FAR = 20  # pixels from an edge, beyond which it makes no difference
 RELIEF = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])  # lit from the top left
@@ -45,7 +44,7 @@ def apply(image: Image, level: tuple[float, float, float, float, float, str], ge
     drops = blurred(generator.normal(mean, spread, image.shape[:2]), smoothness)
     if what == "mud":
         cover = blurred((drops > threshold).astype(float), last)
-        cover = np.where(cover < 0.8, 0, cover)[..., None]
+        cover = np.where(cover < 0.8, 0, cover)[:, :, None]
         return (1 - cover) * image + cover * MUD
     shine = _shine(np.where(drops < threshold, 0, drops))
     return image + last * shine[..., None] * WATER
@@ -54,13 +53,13 @@ def apply(image: Image, level: tuple[float, float, float, float, float, str], ge
 def _shine(drops: Grey) -> Grey:
     """How much light drops of a given thickness throw, at most 1: they are brightest off their edges."""
     grey = (drops * 255).astype(np.uint8).astype(float)
-    edges = _edges(grey)
-    near = np.minimum(_distances(edges), FAR)
+    outlines = edges(grey)
+    near = np.minimum(_distances(outlines), FAR)
     # Whole numbers, rounded down as the published images' are; the little more makes up for rounding.
     even = _equalised((_box(near) + 1e-6).astype(np.uint8))
     lit = correlate(even, RELIEF, mode="mirror").clip(0, 255)
     shine = grey * np.round(_box(lit))
-    return shine / max(shine.max(), 1)
+    return shine / max(float(shine.max()), 1)
 
 
 def _box(grey: Grey) -> Grey:
@@ -68,37 +67,13 @@ def _box(grey: Grey) -> Grey:
     return mean
 
 
-def _edges(grey: Grey) -> NDArray[np.bool_]:
-    """Canny's edges (IEEE TPAMI 8, 1986), without smoothing, the gradient's length taken as |x| + |y|."""
-    x, y = sobel(grey, axis=1, mode="nearest"), sobel(grey, axis=0, mode="nearest")
-    length = np.abs(x) + np.abs(y)
-    around = np.pad(length, 1)
-
-    def neighbour(down: int, right: int) -> Grey:
-        height, width = length.shape
-        return around[1 + down : 1 + down + height, 1 + right : 1 + right + width]
-
-    def ridge(down: int, right: int, *, strict: bool) -> NDArray[np.bool_]:
-        before, after = neighbour(-down, -right), neighbour(down, right)
-        return (length > before) & ((length > after) if strict else (length >= after))
-
-    steep = np.abs(y) / np.where(x == 0, 1e-9, np.abs(x))
-    flat, upright = steep < np.tan(np.pi / 8), steep > np.tan(3 * np.pi / 8)
-    diagonal = np.where(x * y < 0, ridge(1, -1, strict=True), ridge(1, 1, strict=True))
-    thin = np.select([flat, upright], [ridge(0, 1, strict=False), ridge(1, 0, strict=False)], diagonal)
-    candidates = thin & (length > EDGE_GOES_ON)
-    regions, _ = label(candidates, structure=np.ones((3, 3)))
-    begun = np.unique(regions[candidates & (length > EDGE_BEGINS)])
-    return np.isin(regions, begun) & candidates
-
-
-def _distances(edges: NDArray[np.bool_]) -> Grey:
-    """How far each pixel is from the next edge, in moves of a king and a knight (Borgefors, "Distance
+def _distances(outlines: NDArray[np.bool_]) -> Grey:
+    """How far each pixel is from the next outline, in moves of a king and a knight (Borgefors, "Distance
     transformations in digital images", Computer Vision, Graphics, and Image Processing 34, 1986)."""
-    if not edges.any():
-        return np.full(edges.shape, np.inf)
-    nearest = distance_transform_edt(~edges, return_distances=False, return_indices=True)
-    offsets = np.abs(nearest - np.indices(edges.shape))
+    if not outlines.any():
+        return np.full(outlines.shape, np.inf)
+    nearest = distance_transform_edt(~outlines, return_distances=False, return_indices=True)
+    offsets = np.abs(nearest - np.indices(outlines.shape))
     short, long = offsets.min(axis=0), offsets.max(axis=0)
     knights = np.minimum(short, long - short)
     straight, diagonal = (long - 2 * short).clip(0), (2 * short - long).clip(0)
@@ -114,4 +89,5 @@ def _equalised(grey: NDArray[np.uint8]) -> Grey:
     if others == 0:
         return grey.astype(float)
     ranks = counts.cumsum() - counts[lowest]
-    return np.round(ranks * (255 / others))[grey]
+    spread: Grey = np.round(ranks * (255 / others))
+    return spread[grey]

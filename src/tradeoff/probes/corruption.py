@@ -1,0 +1,112 @@
+"""Accuracy under common corruptions at every severity, on the run's own test set. The clean accuracy comes with it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from tradeoff import corruptions
+from tradeoff.attacks.engine import Compute
+from tradeoff.corruptions.corrupt import corrupt
+from tradeoff.files import whole_file
+from tradeoff.probes.clean import classified
+from tradeoff.probes.measured import Measured, TestSet
+
+# Images corrupted at a time: as many as fit into memory at any size.
+BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Corrupted(TestSet):
+    """A test set under a corruption; its images are mapped from a file."""
+
+    corruption: str
+    severity: int
+
+
+def schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "accuracy under common corruptions",
+        "properties": {
+            "kind": {"const": "corruption"},
+            "corruptions": {
+                "type": "array",
+                "items": {"enum": list(corruptions.CORRUPTIONS)},
+                "minItems": 1,
+                "uniqueItems": True,
+                "description": "their names; without it the fifteen of ImageNet-C",
+            },
+            "severities": {
+                "type": "array",
+                "items": {"enum": list(corruptions.SEVERITIES)},
+                "minItems": 1,
+                "uniqueItems": True,
+                "description": "1 to 5; without it all",
+            },
+            "seed": {"type": "integer", "minimum": 0, "description": "of what is random in them"},
+        },
+        "required": ["kind"],
+        "additionalProperties": False,
+    }
+
+
+def prepare(test_sets: Sequence[TestSet], probe: dict[str, Any], folder: Path) -> list[TestSet]:
+    """Return the test sets, each followed by itself under every corruption and severity.
+
+    Corrupted images lie in `folder`, as large as the test set each; those found there are not made again.
+    """
+    prepared: list[TestSet] = []
+    for test in test_sets:
+        prepared.append(test)
+        for name in corruptions.chosen(probe):
+            before = time.monotonic()
+            for severity in probe.get("severities", corruptions.SEVERITIES):
+                file = folder / test.reference / f"{name}-{severity}.npy"
+                if not file.exists():
+                    _write(file, test, name, severity, probe.get("seed", 0))
+                images = np.load(file, mmap_mode="r")
+                prepared.append(Corrupted(test.reference, images, test.labels, test.ids, name, severity))
+            print(f"{name}: {time.monotonic() - before:.1f} s to corrupt the images", flush=True)
+    return prepared
+
+
+def evaluate(
+    model: nn.Module, test_sets: Sequence[TestSet], probe: dict[str, Any], compute: Compute
+) -> Measured:
+    """Return for each test set that `prepare` made the number of samples classified correctly, and which.
+
+    Outcomes are called correct/<test set> for the clean images, correct/<test set>/<corruption>/<severity> for
+    the others.
+    """
+    rows, outcomes = [], {}
+    for test in test_sets:
+        correct = classified(model, test, compute)
+        if isinstance(test, Corrupted):
+            ending = f"/{test.corruption}/{test.severity}"
+            condition: dict[str, Any] = {
+                "threat": test.corruption,
+                "epsilon": None,
+                "severity": test.severity,
+            }
+        else:
+            ending = ""
+            condition = {"threat": "none", "epsilon": 0.0}
+        outcomes[f"correct/{test.reference}{ending}"] = correct
+        rows.append(
+            {"test_set": test.reference, **condition, "n": len(correct), "correct": int(correct.sum())}
+        )
+    return Measured(rows, outcomes)
+
+
+def _write(file: Path, test: TestSet, name: str, severity: int, seed: int) -> None:
+    with whole_file(file) as temporary:
+        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=test.images.shape)
+        for first in range(0, len(out), BLOCK):
+            rows = slice(first, first + BLOCK)
+            out[rows] = corrupt(test.images[rows], test.ids[rows], name, severity, seed)
+        out.flush()
