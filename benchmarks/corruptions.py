@@ -31,6 +31,7 @@ import skimage.filters
 from numpy.random import Generator
 from PIL import Image
 
+from tests.corruptions_support import PLACES, made_up
 from tradeoff import corruptions
 from tradeoff.corruptions.base import LARGE, SMALL, as_bytes, level
 
@@ -40,11 +41,15 @@ Reference = dict[str, Callable[[Image.Image, int], Any]]
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare our corruptions with the reference's.")
-    parser.add_argument("--images", type=Path, required=True, help="(n, 3, H, H) uint8, H 32 or 224, .npy")
+    parser.add_argument("--images", type=Path, help="(n, 3, H, H) uint8, H 32 or 224, .npy")
     parser.add_argument("--count", type=int, default=50, help="images, evenly from the file")
     parser.add_argument("--corruptions", default=",".join(corruptions.CORRUPTIONS))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--fixture", type=Path, help="write what the tests compare with, and nothing else")
     arguments = parser.parse_args(argv)
+    if arguments.fixture:
+        arguments.fixture.write_text(_fixture())
+        return
     stored = np.load(arguments.images, mmap_mode="r")
     places = np.linspace(0, len(stored) - 1, arguments.count).astype(int)
     images = stored[places].transpose(0, 2, 3, 1)
@@ -115,16 +120,14 @@ def _as_the_reference_has_it(name: str, one: Any) -> Any:
 
 
 def _compare(
-    theirs: Callable[[Image.Image, int], Any], name: str, severity: int, images: np.ndarray
+    function: Callable[[Image.Image, int], Any], name: str, severity: int, images: np.ndarray
 ) -> dict[str, float]:
     module = corruptions.load(name)
     strength = level(module.LEVELS, images.shape[1], severity)
     ours_all, theirs_all = [], []
     for number, image in enumerate(images):
         ours_all.append(as_bytes(module.apply(image / 255, strength, np.random.default_rng(number))))
-        reach = strength[1] if name == "glass_blur" else 0
-        with _same_numbers(np.random.default_rng(number), len(image), reach):
-            theirs_all.append(np.uint8(theirs(Image.fromarray(image), severity)))
+        theirs_all.append(_theirs(function, name, severity, image, number))
     a, b = np.stack(ours_all).astype(int), np.stack(theirs_all).astype(int)
     if name == "frost":
         return {
@@ -139,6 +142,32 @@ def _compare(
         "beyond_2": round(float((off > 2).mean()), 5),
         "psnr": round(float(10 * np.log10(255**2 / max((off**2).mean(), 1e-9))), 1),
     }
+
+
+def _theirs(
+    function: Callable[[Image.Image, int], Any], name: str, severity: int, image: np.ndarray, number: int
+) -> np.ndarray:
+    """The reference's image, given the numbers that we draw with this seed."""
+    strength = level(corruptions.load(name).LEVELS, len(image), severity)
+    reach = strength[1] if name == "glass_blur" else 0
+    with _same_numbers(np.random.default_rng(number), len(image), reach):
+        return np.uint8(function(Image.fromarray(image), severity))
+
+
+def _fixture() -> str:
+    """The reference's values at some pixels of a made-up image, as tests/test_corruptions_reference.py wants them."""
+    lines = []
+    for size in SIZES:
+        reference, image = load_reference(size), made_up(size)
+        for name in corruptions.CORRUPTIONS:
+            if name == "frost":
+                continue
+            for severity in corruptions.SEVERITIES:
+                values = _theirs(reference[name], name, severity, image, severity).ravel()
+                lines.append(
+                    json.dumps([name, size, severity, values[PLACES[size]].tolist()], separators=(",", ":"))
+                )
+    return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
 def _change(out: np.ndarray, images: np.ndarray) -> dict[str, float]:

@@ -29,7 +29,10 @@ def apply(image: Image, level: tuple[float, float], generator: Generator) -> Ima
 
 @cache
 def _kernel(radius: float, softness: float) -> NDArray[np.float64]:
-    """The softened disk, (k, k), of sum 1: on a grid 17 wide, or as wide as a larger disk needs."""
+    """The softened disk, (k, k): on a grid 17 wide, or as wide as a larger disk needs.
+
+    Its sum is 1, and up to 1% more where the disk reaches the border of the grid, which the published one mirrors.
+    """
     reach = max(8, int(radius))
     line = np.arange(-reach, reach + 1)
     disk = (line[:, None] ** 2 + line**2 <= radius**2).astype(float)
