@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
+from tradeoff.corruptions import COMMON
 from tradeoff.files import digest_of, write_json
 from tradeoff.probes.results import wilson
 
@@ -31,6 +32,7 @@ def write_study(
     epsilons: Sequence[float] = EPSILONS,
     n: int = 300,
     shifts: Sequence[str] = ("typeset_digits",),
+    corruptions: Sequence[str] = COMMON,
     steps: Sequence[int] = STEPS,
 ) -> dict[str, Any]:
     """Write study.json, backbones/, runs/ and probes/ below `root`; return the study.
@@ -40,6 +42,8 @@ def write_study(
     probes: dict[str, Any] = {"pgd": {"kind": "attack", "epsilons": list(epsilons)}}
     if shifts:
         probes["shift"] = {"kind": "shift"}
+    if corruptions:
+        probes["common"] = {"kind": "corruption", "corruptions": list(corruptions)}
     for backbone in backbones:
         write_json(root / "backbones" / backbone / "backbone.json", {"sha256": MADE_WITH["weights_sha256"]})
     runs = []
@@ -64,7 +68,9 @@ def write_study(
                 noise = np.random.default_rng([index, place, number])
                 level = 0.98 - 0.06 * place / len(strategies) * 3 - 0.05 * index - 0.02 * number
                 _write_run(root, run, list(steps), place, noise)
-                _write_probes(root, run, list(steps), list(epsilons), n, level, place, noise, shifts)
+                margin = _write_probes(root, run, list(steps), list(epsilons), n, level, place, noise, shifts)
+                if corruptions:
+                    _write_corruptions(root, run, list(steps), margin, list(corruptions))
     params = {
         "study": {"name": root.name, "title": "Made-up study", "probes": list(probes)},
         "probes": probes,
@@ -112,7 +118,8 @@ def _write_probes(
     place: int,
     noise: np.random.Generator,
     shifts: Sequence[str],
-) -> None:
+) -> np.ndarray:
+    """Return the margin of every sample at every snapshot: below 0 it is misclassified."""
     folder = root / "probes" / run["run"]
     folder.mkdir(parents=True, exist_ok=True)
     hardness = np.random.default_rng(7).random(n)
@@ -149,13 +156,42 @@ def _write_probes(
         _write_probe(folder / "shift.parquet", run, "shift", shifted, n)
         metadata = {"identity": json.dumps(_identity(run, "shift"))}
         save_file({"steps": np.array(steps)}, folder / "shift.outcomes.safetensors", metadata)
+    return margin
+
+
+def _write_corruptions(
+    root: Path, run: dict[str, Any], steps: list[int], margin: np.ndarray, corruptions: list[str]
+) -> None:
+    folder = root / "probes" / run["run"]
+    conditions = [("none", 0.0, None, 0.0)]
+    conditions += [
+        (name, None, severity, 0.001 * severity * (1 + place % 5))
+        for place, name in enumerate(corruptions)
+        for severity in (1, 3, 5)
+    ]
+    rows = [
+        (step, run["dataset"], "common", name, epsilon, int((margin[place] > least).sum()))
+        for place, step in enumerate(steps)
+        for name, epsilon, _, least in conditions
+    ]
+    severities = [severity for _ in steps for _, _, severity, _ in conditions]
+    _write_probe(folder / "common.parquet", run, "common", rows, margin.shape[1], severities)
+    metadata = {"identity": json.dumps(_identity(run, "common"))}
+    save_file({"steps": np.array(steps)}, folder / "common.outcomes.safetensors", metadata)
 
 
 def _identity(run: dict[str, Any], probe: str) -> dict[str, Any]:
     return {"probe_digest": run["probes"][probe], "run_digest": run["digest"], **MADE_WITH}
 
 
-def _write_probe(path: Path, run: dict[str, Any], probe: str, rows: list[tuple[Any, ...]], n: int) -> None:
+def _write_probe(
+    path: Path,
+    run: dict[str, Any],
+    probe: str,
+    rows: list[tuple[Any, ...]],
+    n: int,
+    severities: Sequence[int | None] = (),
+) -> None:
     step, test_set, name, threat, epsilon, correct = zip(*rows, strict=True)
     low, high = zip(*(wilson(count, n) for count in correct), strict=True)
     columns = {
@@ -166,6 +202,7 @@ def _write_probe(path: Path, run: dict[str, Any], probe: str, rows: list[tuple[A
         "probe": name,
         "threat": threat,
         "epsilon": epsilon,
+        "severity": pa.array(severities or [None] * len(step), pa.int64()),
         "n": [n] * len(step),
         "correct": correct,
         "accuracy": np.array(correct) / n,
