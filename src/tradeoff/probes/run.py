@@ -186,7 +186,7 @@ def _gather(
     for line in suspicious:
         print(f"suspicious: {line}")
     seconds = {str(step): taken for step, (_, taken) in zip(steps, loaded, strict=True)}
-    images = len(steps) * sum(len(test.labels) for test in test_sets)
+    images = len(steps) * sum(map(len, first.outcomes.values()))
     write_json(
         outputs.cost,
         {
@@ -248,7 +248,7 @@ def _progress(number: int, of: int, step: int, measured: Measured, seconds: floa
     shares = ", ".join(
         f"{row['correct'] / row['n']:.3f} {_where(row, measured)}" for row in measured.rows[:3]
     )
-    images = sum({row["test_set"]: row["n"] for row in measured.rows}.values())
+    images = sum(map(len, measured.outcomes.values()))
     return (
         f"snapshot {number}/{of} (step {step}): {shares}; {images / seconds:.0f} images/s,"
         f" {left / 60:.1f} min left"
