@@ -51,7 +51,7 @@ def _draw_block(axes: Axes, rows: pd.DataFrame, corruptions: list[str]) -> None:
             fontsize=6,
             color="white" if value > 60 else "black",
         )
-    labels = [f"{look(row.family).label} {row.variant}".strip() for row in names.itertuples()]
+    labels = [f"{look(row['family']).label} {row['variant']}".strip() for row in names.to_dict("records")]
     axes.set_yticks(range(len(labels)), labels)
     axes.set_xticks([])
     axes.tick_params(length=0)

@@ -1,5 +1,8 @@
 """Accuracy under common corruptions and the mean corruption error of every strategy, at the last snapshot."""
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 
 from tradeoff.analysis.corruption_error import (
@@ -28,7 +31,7 @@ def make(results: Results) -> Table:
     accuracies = by_corruption(results.probes, probe)
     reference = _reference(accuracies)
     data = last.assign(
-        mce=[_error(accuracies, row, reference) for _, row in last.iterrows()], reference=reference
+        mce=[_error(accuracies, row, reference) for row in last.to_dict("records")], reference=reference
     )
     rows = [row for panel in results.panels for row in _rows(panel, data)]
     caption = (
@@ -45,10 +48,10 @@ def _reference(accuracies: pd.DataFrame) -> str:
     return REFERENCE if REFERENCE in strategies else strategies[0]
 
 
-def _error(accuracies: pd.DataFrame, row: pd.Series, reference: str) -> float:
-    panel = accuracies[(accuracies[PANEL] == row[PANEL].tolist()).all(axis=1)]
-    wide = panel.pivot(index="strategy", columns="corruption", values="accuracy")
-    return mean_corruption_error(wide.loc[row["strategy"]].tolist(), wide.loc[reference].tolist())
+def _error(accuracies: pd.DataFrame, row: dict[Hashable, Any], reference: str) -> float:
+    panel = accuracies[(accuracies[PANEL] == [row[key] for key in PANEL]).all(axis=1)]
+    wide = panel.pivot(index="corruption", columns="strategy", values="accuracy")
+    return mean_corruption_error(wide[row["strategy"]].tolist(), wide[reference].tolist())
 
 
 def _rows(panel: Panel, data: pd.DataFrame) -> list[list[Cell]]:
