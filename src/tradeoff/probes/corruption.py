@@ -104,9 +104,10 @@ def evaluate(
 
 
 def _write(file: Path, test: TestSet, name: str, severity: int, seed: int) -> None:
-    with whole_file(file) as temporary:
-        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=test.images.shape)
-        for first in range(0, len(out), BLOCK):
+    header = {"descr": "|u1", "fortran_order": False, "shape": test.images.shape}
+    with whole_file(file) as temporary, open(temporary, "wb") as out:
+        # Not mapped into memory: on a full disk that ends in a signal, not in an error.
+        np.lib.format.write_array_header_1_0(out, header)
+        for first in range(0, len(test.labels), BLOCK):
             rows = slice(first, first + BLOCK)
-            out[rows] = corrupt(test.images[rows], test.ids[rows], name, severity, seed)
-        out.flush()
+            out.write(corrupt(test.images[rows], test.ids[rows], name, severity, seed).tobytes())
