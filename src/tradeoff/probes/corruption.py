@@ -12,7 +12,7 @@ from torch import nn
 from tradeoff import corruptions
 from tradeoff.attacks.engine import Compute
 from tradeoff.corruptions.corrupt import corrupt
-from tradeoff.files import whole_file
+from tradeoff.files import sole_worker, whole_file
 from tradeoff.probes.clean import classified
 from tradeoff.probes.measured import Measured, TestSet
 
@@ -58,20 +58,18 @@ def schema() -> dict[str, Any]:
 def prepare(test_sets: Sequence[TestSet], probe: dict[str, Any], folder: Path) -> list[TestSet]:
     """Return the test sets, each followed by itself under every corruption and severity.
 
-    Corrupted images lie in `folder`, as large as the test set each; those found there are not made again.
+    Corrupted images lie in `folder`, as large as the test set each; those found there are not made again. Of shards
+    that start together one makes them, and the others wait.
     """
     prepared: list[TestSet] = []
-    for test in test_sets:
-        prepared.append(test)
-        for name in corruptions.chosen(probe):
-            before = time.monotonic()
-            for severity in probe.get("severities", corruptions.SEVERITIES):
-                file = folder / test.reference / f"{name}-{severity}.npy"
-                if not file.exists():
-                    _write(file, test, name, severity, probe.get("seed", 0))
-                images = np.load(file, mmap_mode="r")
-                prepared.append(Corrupted(test.reference, images, test.labels, test.ids, name, severity))
-            print(f"{name}: {time.monotonic() - before:.1f} s to corrupt the images", flush=True)
+    with sole_worker(folder):
+        for test in test_sets:
+            corrupted = [
+                _corrupted(test, name, severity, probe.get("seed", 0), folder)
+                for name in corruptions.chosen(probe)
+                for severity in probe.get("severities", corruptions.SEVERITIES)
+            ]
+            prepared += [test, *corrupted]
     return prepared
 
 
@@ -101,6 +99,16 @@ def evaluate(
             {"test_set": test.reference, **condition, "n": len(correct), "correct": int(correct.sum())}
         )
     return Measured(rows, outcomes)
+
+
+def _corrupted(test: TestSet, name: str, severity: int, seed: int, folder: Path) -> Corrupted:
+    file = folder / test.reference / f"{name}-{severity}.npy"
+    if not file.exists():
+        before = time.monotonic()
+        _write(file, test, name, severity, seed)
+        print(f"images under {name} {severity}: made in {time.monotonic() - before:.1f} s", flush=True)
+    images = np.load(file, mmap_mode="r")
+    return Corrupted(test.reference, images, test.labels, test.ids, name, severity)
 
 
 def _write(file: Path, test: TestSet, name: str, severity: int, seed: int) -> None:
