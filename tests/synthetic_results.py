@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
+from tradeoff.corruptions import COMMON
 from tradeoff.files import digest_of, write_json
 from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.probes.results import wilson
@@ -44,6 +45,7 @@ def write_study(
     epsilons: Sequence[float] = EPSILONS,
     n: int = 300,
     shifts: Sequence[str] = ("typeset_digits",),
+    corruptions: Sequence[str] = COMMON,
     steps: Sequence[int] = STEPS,
     sections: dict[str, dict[str, Any]] = ROBUST,
     attacks: Sequence[str] = ("pgd",),
@@ -59,6 +61,8 @@ def write_study(
     }
     if shifts:
         probes["shift"] = {"kind": "shift"}
+    if corruptions:
+        probes["common"] = {"kind": "corruption", "corruptions": list(corruptions)}
     for backbone in backbones:
         write_json(root / "backbones" / backbone / "backbone.json", {"sha256": MADE_WITH["weights_sha256"]})
     runs = []
@@ -91,6 +95,9 @@ def write_study(
                     _write_attack(root, run, attack, list(steps), list(epsilons), n, level, place, noise)
                 if shifts:
                     _write_shift(root, run, list(steps), n, level, noise, shifts)
+                if corruptions:
+                    margin = _margins(run, list(steps), n, level, place, noise)
+                    _write_corruptions(root, run, list(steps), margin, list(corruptions))
     params = {
         "study": {"name": root.name, "title": "Made-up study", "probes": list(probes)},
         "probes": probes,
@@ -242,11 +249,39 @@ def _write_shift(
     save_file({"steps": np.array(steps)}, folder / "shift.outcomes.safetensors", metadata)
 
 
+def _write_corruptions(
+    root: Path, run: dict[str, Any], steps: list[int], margin: np.ndarray, corruptions: list[str]
+) -> None:
+    folder = root / "probes" / run["run"]
+    conditions = [("none", 0.0, None, 0.0)]
+    conditions += [
+        (name, None, severity, 0.001 * severity * (1 + place % 5))
+        for place, name in enumerate(corruptions)
+        for severity in (1, 3, 5)
+    ]
+    rows = [
+        (step, run["dataset"], "common", name, epsilon, int((margin[place] > least).sum()))
+        for place, step in enumerate(steps)
+        for name, epsilon, _, least in conditions
+    ]
+    severities = [severity for _ in steps for _, _, severity, _ in conditions]
+    _write_probe(folder / "common.parquet", run, "common", rows, margin.shape[1], severities)
+    metadata = {"identity": json.dumps(_identity(run, "common"))}
+    save_file({"steps": np.array(steps)}, folder / "common.outcomes.safetensors", metadata)
+
+
 def _identity(run: dict[str, Any], probe: str) -> dict[str, Any]:
     return {"probe_digest": run["probes"][probe], "run_digest": run["digest"], **MADE_WITH}
 
 
-def _write_probe(path: Path, run: dict[str, Any], probe: str, rows: list[tuple[Any, ...]], n: int) -> None:
+def _write_probe(
+    path: Path,
+    run: dict[str, Any],
+    probe: str,
+    rows: list[tuple[Any, ...]],
+    n: int,
+    severities: Sequence[int | None] = (),
+) -> None:
     step, test_set, name, threat, epsilon, correct = zip(*rows, strict=True)
     low, high = zip(*(wilson(count, n) for count in correct), strict=True)
     columns = {
@@ -257,6 +292,7 @@ def _write_probe(path: Path, run: dict[str, Any], probe: str, rows: list[tuple[A
         "probe": name,
         "threat": threat,
         "epsilon": epsilon,
+        "severity": pa.array(severities or [None] * len(step), pa.int64()),
         "n": [n] * len(step),
         "correct": correct,
         "accuracy": np.array(correct) / n,

@@ -220,13 +220,26 @@ def test_shift_compares_test_sets_at_the_same_snapshot_of_the_same_run(six: Resu
     assert set(data["test_set"]) == {"a", "b", "c"}
 
 
+def test_the_corruption_heatmap_shows_means_over_severities_at_the_last_snapshot(one: Results) -> None:
+    fig, data = draw(one, "corruption_heatmap")
+    rows = one.probes[(one.probes["strategy"] == "lora") & (one.probes["threat"] == "fog")]
+    expected = rows[rows["step"] == rows["step"].max()]["accuracy"]
+    assert len(expected) == 3
+    cell = data[(data["strategy"] == "lora") & (data["corruption"] == "fog")]
+    assert cell["accuracy"].item() == pytest.approx(expected.mean())
+    shown = np.asarray(fig.axes[0].images[0].get_array())
+    assert shown.shape == (len(TWELVE), 15)
+    assert shown[TWELVE.index("lora"), 9] == pytest.approx(100 * expected.mean())
+
+
 def test_a_figure_that_the_study_cannot_support_is_refused_with_what_it_needs(tmp_path: Path) -> None:
-    made = write_study(tmp_path, strategies=("full",), n=10, shifts=(), epsilons=(4 / 255,))
+    made = write_study(tmp_path, strategies=("full",), n=10, shifts=(), corruptions=(), epsilons=(4 / 255,))
     assert available(made) == ["trajectories", "frontiers", "auc_heatmap", "training_curves"]
     refused = unavailable(made)
     assert refused["epsilon_curves"] == "give an attack probe several epsilons"
     assert refused["shift"] == "list a shift probe in study.probes, on a dataset with a shifted test set"
     assert refused["validation_loss"] == "list a robust objective in study.objectives"
+    assert refused["corruption_curves"] == "list a corruption probe in study.probes"
     with pytest.raises(
         UserError, match=r"artifact shift: found no data for it in this study.*list a shift probe"
     ):

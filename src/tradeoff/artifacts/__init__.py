@@ -58,6 +58,20 @@ FIGURES = {
     "shift": Entry(
         f"{_FIGURE}.shift", "In- and out-of-distribution accuracy", "Domain shift", (_PROBES,), ("shift",)
     ),
+    "corruption_curves": Entry(
+        f"{_FIGURE}.corruption_curves",
+        "Accuracy under corruptions over fine-tuning",
+        "Corruptions",
+        (_PROBES,),
+        ("corruption",),
+    ),
+    "corruption_heatmap": Entry(
+        f"{_FIGURE}.corruption_heatmap",
+        "Accuracy under each corruption",
+        "Corruptions",
+        (_PROBES,),
+        ("corruption",),
+    ),
     "training_curves": Entry(f"{_FIGURE}.training_curves", "Training curves", "Training", (_TRAINING,)),
     "epsilon_schedules": Entry(
         f"{_FIGURE}.epsilon_schedules", "Perturbation size over training", _OBJECTIVES, (_TRAINING,), ("robust",)
@@ -121,6 +135,9 @@ TABLES = {
     "accuracy": Entry(
         f"{_TABLE}.accuracy", "Accuracy and robust accuracy", "Trade-off", (_PROBES,), ("attack",)
     ),
+    "corruption": Entry(
+        f"{_TABLE}.corruption", "Mean corruption error", "Corruptions", (_PROBES,), ("corruption",)
+    ),
     "strategies": Entry(f"{_TABLE}.strategies", "Strategies", "Strategies", (_RUNS,)),
     "objectives": Entry(
         f"{_TABLE}.objectives",
@@ -158,6 +175,10 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
     "shift": (
         lambda study: bool(probes_of_kind(study, "shift")),
         "list a shift probe in study.probes, on a dataset with a shifted test set",
+    ),
+    "corruption": (
+        lambda study: bool(probes_of_kind(study, "corruption")),
+        "list a corruption probe in study.probes",
     ),
     "several epsilons": (
         lambda study: len(threats(study)) > len(probes_of_kind(study, "attack")),
