@@ -273,11 +273,15 @@ def _local(name: str, mirror: Path | None) -> Path:
     )
 
 
-def _download(repository: str, revision: str, filename: str) -> Path:
+def _download(repository: str, revision: str | None, filename: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
     where = f"backbones: weights of {repository}"
+    if revision is None:
+        raise UserError(
+            f"{where}, revision", "none", "the commit to download, 40 hexadecimal digits", "see the hub"
+        )
     try:
         return Path(hf_hub_download(repository, filename, revision=revision))
     except RevisionNotFoundError:

@@ -216,6 +216,24 @@ class Study:
         """Where a dataset comes from: generated, mirror, hub, folder or parquet."""
         return registry.source_kind(dataset, self.definition(dataset), self.mirror)
 
+    def check_sources(self) -> None:
+        """Raise UserError unless everything the study needs can be fetched, as far as that shows beforehand.
+
+        Apart from the other checks, so that a study can be planned before its revisions are known.
+        """
+        if self.mirror:
+            return  # checked already: a mirror holds everything or is refused
+        registry.check_hub(self.datasets(), self.params["datasets"])
+        for backbone in self.params["study"]["backbones"]:
+            weights = self.params["backbones"][backbone]["weights"]
+            if "hub" in weights and weights["revision"] is None:
+                raise UserError(
+                    f"backbones.{backbone}.weights.revision",
+                    "none",
+                    f"the commit of {weights['hub']} to download, 40 hexadecimal digits",
+                    f"find it under https://huggingface.co/{weights['hub']}/commits/main",
+                )
+
     # --- what the schema cannot check
 
     def _check(self) -> None:

@@ -141,7 +141,11 @@ DATASET = _partial(
         "parquet": _SPLIT_FILES | {"description": "Parquet files with an image and a label column"},
         "image": {"type": "string", "description": "name of the image column"},
         "label": {"type": "string", "description": "name of the label column"},
-        "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$", "description": "commit on the hub"},
+        "revision": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{7,40}$",
+            "description": "commit on the hub, at least its first seven digits",
+        },
         "sha256": _partial({"train": {"type": "string"}, "test": {"type": "string"}})
         | {"description": "checksums of a split's source files, joined"},
         "title": {"type": "string"},
@@ -167,7 +171,11 @@ BACKBONE = _object(
                 _partial(
                     {
                         "hub": {"type": "string", "pattern": r"^[\w.-]+/[\w.-]+$"},
-                        "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$"},
+                        "revision": {
+                            "type": ["string", "null"],
+                            "pattern": "^[0-9a-f]{40}$",
+                            "description": "commit on the hub; null where none is known yet, to be stated before a run",
+                        },
                         "filename": {"type": "string"},
                         "sha256": {"type": "string"},
                     }
