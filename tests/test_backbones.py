@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import types
 
 import pytest
@@ -168,6 +169,50 @@ def test_a_torch_file_becomes_safetensors_of_the_same_tensors(tmp_path):
     found = load_file(tmp_path / "weights.safetensors")
     assert found.keys() == state.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+
+
+def test_a_wrapped_robust_checkpoint_is_named_as_timm_names_it_and_the_report_says_how(tmp_path):
+    """As robust checkpoints come: inside a wrapper, with a normalisation of their own and an epoch's number."""
+    model = tiny("resnet", seed=1)
+    state = {f"module.model.{name}": tensor for name, tensor in model.net.state_dict().items()}
+    state |= {"module.normalize.mean": torch.zeros(3), "module.normalize.std": torch.ones(3)}
+    torch.save({"state_dict": state}, tmp_path / "robust.pt")
+    about = fetch_weights(
+        {"file": str(tmp_path / "robust.pt")}, None, tmp_path / "weights.safetensors", spec("resnet")
+    )
+    assert about["names"] == {
+        "prefix_removed": "module.model.",
+        "by_timm": False,
+        "left_out": ["module.normalize.mean", "module.normalize.std"],
+    }
+    assert load_file(tmp_path / "weights.safetensors").keys() == model.net.state_dict().keys()
+    loaded = build(spec("resnet"), 5, 0, tmp_path / "weights.safetensors", keep_head=True)
+    assert torch.equal(loaded(images("resnet")), model(images("resnet")))
+
+
+def test_names_of_facebooks_convnext_are_translated_by_timm(tmp_path):
+    model = tiny("convnext", seed=1)
+    older = {"stem.": "downsample_layers.0.", "head.norm.": "norm.", "head.fc.": "head.", "conv_dw": "dwconv"}
+    older |= {"mlp.fc1": "pwconv1", "mlp.fc2": "pwconv2"}
+    state = {}
+    for name, tensor in model.net.state_dict().items():
+        for new, old in older.items():
+            name = name.replace(new, old)
+        name = re.sub(r"stages\.(\d)\.blocks", r"stages.\1", name)
+        state[re.sub(r"stages\.(\d)\.downsample", r"downsample_layers.\1", name)] = tensor
+    save_file(state, tmp_path / "old.safetensors")
+    about = fetch_weights(
+        {"file": str(tmp_path / "old.safetensors")}, None, tmp_path / "new.safetensors", spec("convnext")
+    )
+    assert about["names"]["by_timm"]
+    assert load_file(tmp_path / "new.safetensors").keys() == model.net.state_dict().keys()
+
+
+def test_weights_of_another_architecture_are_refused_when_they_are_fetched(tmp_path):
+    file = saved(tiny("swin"), tmp_path / "w.safetensors")
+    with pytest.raises(UserError, match=r"weights of resnet50 in .*missing"):
+        fetch_weights({"file": str(file)}, None, tmp_path / "out.safetensors", spec("resnet"))
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 def test_a_wrong_checksum_is_refused_and_nothing_is_written(tmp_path):
