@@ -174,7 +174,9 @@ class Study:
         """The folder of a dataset (or reference) as a backbone sees it."""
         spec = self.params["backbones"][backbone]
         name, _ = registry.split_reference(dataset)
-        return f"data/packed/{name}@{spec['image_size']}-{spec['resize']}"
+        interpolation = spec.get("interpolation", "bilinear")
+        ending = "" if interpolation == "bilinear" else f"-{interpolation}"
+        return f"data/packed/{name}@{spec['image_size']}-{spec['resize']}{ending}"
 
     def pretrained(self) -> dict[str, str]:
         """Backbones to pre-train here, each with its upstream dataset."""

@@ -122,6 +122,7 @@ DATA = _object(
             "description": "share of the training images held out",
         },
         "split_seed": _integer(0, "seed of the validation split and of limits"),
+        "pack_up_to": _number(0, None, "gigabytes of decoded images; training images of more are streamed"),
         "limit": _object(
             {
                 split: _integer(1, f"at most so many {split} images, balanced over classes", nullable=True)
@@ -161,6 +162,7 @@ BACKBONE = _object(
         "arguments": {"type": "object", "description": "keyword arguments of timm.create_model"},
         "image_size": _integer(8, "pixels, height = width"),
         "resize": _choice("how images become square", "squash", "crop"),
+        "interpolation": _choice("between pixels; bilinear unless said", "bilinear", "bicubic"),
         "mean": _CHANNELS | {"description": "normalisation, subtracted"},
         "std": _CHANNELS
         | {"items": {"type": "number", "exclusiveMinimum": 0}, "description": "normalisation, divided by"},
@@ -184,7 +186,8 @@ BACKBONE = _object(
             ],
             "description": "{pretrain: dataset}, {file: name} or {hub: repository, revision: commit}",
         },
-    }
+    },
+    required=("model", "arguments", "image_size", "resize", "mean", "std", "weights"),
 )
 
 RECIPE: Schema = {
