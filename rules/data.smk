@@ -46,6 +46,8 @@ rule pack_dataset:
         manifest="data/packed/{dataset}@{format}/manifest.json",
     log:
         "logs/pack_dataset/{dataset}@{format}.log",
+    # Neither the processes that decode nor the limit are params: another number has to rerun nothing.
+    threads: 8
     params:
         raw=subpath(input.source, parent=True),
         folder=subpath(output.manifest, parent=True),
@@ -53,8 +55,6 @@ rule pack_dataset:
         resize=lambda wildcards: wildcards.format.split("-")[1],
         interpolation=lambda wildcards: [*wildcards.format.split("-"), "bilinear"][2],
         code=fingerprint("pack_dataset"),
-    # Neither the processes that decode nor the limit are params: another number has to rerun nothing.
-    threads: 8
     shell:
         "python -m workflow_scripts.pack_dataset --raw {params.raw:q} --size {params.size}"
         " --resize {params.resize} --interpolation {params.interpolation} --workers {threads}"
