@@ -6,12 +6,14 @@ import os
 import re
 import types
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from tests.backbones_support import NORMALISATION, TINY, images, mirror, spec, tiny
 from tradeoff.backbones import build, fetch_weights, head_names
+from tradeoff.data.decode import Form, decode
 from tradeoff.errors import UserError
 
 VIT_TINY32 = {
@@ -307,3 +309,35 @@ def test_the_mirrors_weights_fit(name, settings, size):
         if key not in head_names(model.net)
     )
     assert model(torch.rand(2, 3, size, size)).shape == (2, 10)
+
+
+# Classes of Caltech-101 that ImageNet has too, and their numbers there.
+IMAGENET = {"accordion": 401, "airplanes": 404, "ant": 310, "barrel": 427, "beaver": 337, "binocular": 447}
+IMAGENET |= {"cannon": 471, "dalmatian": 251, "dragonfly": 319, "electric_guitar": 546, "flamingo": 130}
+IMAGENET |= {"grand_piano": 579, "laptop": 620, "Leopards": 288, "llama": 355, "nautilus": 117, "pizza": 963}
+IMAGENET |= {"platypus": 103, "revolver": 763, "rooster": 7, "schooner": 780, "scorpion": 71}
+IMAGENET |= {"soccer_ball": 805, "starfish": 327, "strawberry": 949, "umbrella": 879}
+
+
+def test_the_mirrors_mobilenet_names_photographs_and_does_so_worse_without_its_padding(tmp_path):
+    """Top-1 among ImageNet's 1,000 classes on photographs of Caltech-101: names of tensors alone prove nothing."""
+    folder, images, labels = mirror(), [], []
+    rows = pq.read_table(folder / "datasets" / "caltech101" / "test.parquet")
+    about = json.loads(rows.schema.metadata[b"huggingface"])["info"]["features"]
+    for row in rows.to_pylist()[::2]:
+        name = about["label"]["names"][row["label"]]
+        if name in IMAGENET:
+            images.append(row["image"]["bytes"])
+            labels.append(IMAGENET[name])
+    shown = torch.from_numpy(decode(images, Form(128, "crop", "bicubic"))).float() / 255
+    file, accuracies = "mobilenetv2_100.tf_in1k.safetensors", []
+    for arguments in ({"pad_type": "same"}, {}):
+        settings = MOBILENET | {"arguments": arguments}
+        fetch_weights({"file": file}, folder, tmp_path / file, settings)
+        model = build(settings, 1000, 0, tmp_path / file, keep_head=True)
+        with torch.no_grad():
+            answers = torch.cat([model(batch).argmax(1) for batch in shown.split(32)])
+        accuracies.append(float((answers == torch.tensor(labels)).float().mean()))
+    assert len(labels) > 100
+    assert accuracies[0] > 0.5
+    assert accuracies[1] < accuracies[0] - 0.05
