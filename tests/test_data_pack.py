@@ -4,6 +4,8 @@ import io
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,8 +110,9 @@ def test_a_packed_dataset_has_the_rows_of_train_then_test(tmp_path):
     assert packed.splits.tolist() == ["train"] * 30 + ["test"] * 12
     assert set(packed.domains) == {-1}
     assert packed.class_names == ("a", "b", "c")
-    counts = json.loads((tmp_path / "packed/manifest.json").read_text())["counts"]
-    assert counts == {"train": {"a": 10, "b": 10, "c": 10}, "test": {"a": 4, "b": 4, "c": 4}}
+    manifest = json.loads((tmp_path / "packed/manifest.json").read_text())
+    assert manifest["counts"] == {"train": {"a": 10, "b": 10, "c": 10}, "test": {"a": 4, "b": 4, "c": 4}}
+    assert manifest["duplicates"] == {"within train": 0, "within test": 0, "test in train": 0}
 
 
 def test_two_workers_write_the_same_bytes_as_one(tmp_path, monkeypatch):
@@ -142,8 +145,25 @@ def test_exact_duplicates_are_counted_within_train_and_across(tmp_path):
 
     small_raw(tmp_path / "raw", change=repeat)
     pack(tmp_path / "raw", tmp_path / "packed", Form(6, "squash"))
-    duplicates = json.loads((tmp_path / "packed/manifest.json").read_text())["duplicates"]
-    assert duplicates == {"within train": 2, "within test": 1, "test in train": 3}
+    manifest = json.loads((tmp_path / "packed/manifest.json").read_text())
+    assert manifest["duplicates"] == {"within train": 2, "within test": 1, "test in train": 3}
+    assert manifest["leaked_test_rows"] == [33, 37, 38]
+
+
+@pytest.mark.skipif(
+    not (MIRROR / "datasets/cifar100").is_dir(), reason="needs the mirror folder (TRADEOFF_MIRROR)"
+)
+def test_leaks_planted_in_cifar100_are_found_and_the_mirrors_part_of_it_has_none(tmp_path):
+    """The full CIFAR-100 has ten test images among its training images; a brute-force search is the oracle."""
+    fetch("cifar100", {}, MIRROR, tmp_path / "raw")
+    train, test = (pq.read_table(tmp_path / f"raw/{split}.parquet") for split in ("train", "test"))
+    pq.write_table(train.slice(0, 2000), tmp_path / "raw/train.parquet")
+    pq.write_table(pa.concat_tables([test, train.slice(500, 10)]), tmp_path / "raw/test.parquet")
+    pack(tmp_path / "raw", tmp_path / "packed", Form(32, "squash"))
+    images = PackedDataset.open(tmp_path / "packed").images.reshape(4010, -1)
+    leaked = [row for row in range(2000, 4010) if (images[:2000] == images[row]).all(axis=1).any()]
+    assert leaked == list(range(4000, 4010))
+    assert json.loads((tmp_path / "packed/manifest.json").read_text())["leaked_test_rows"] == leaked
 
 
 def test_a_class_without_test_images_is_refused(tmp_path):

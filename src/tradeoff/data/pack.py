@@ -62,6 +62,10 @@ def pack(raw: Path, output: Path, form: Form, workers: int = 1, up_to: float = m
     if streamed:
         files.append("encoded.bin")
         index = _with_places(index, _write_encoded(raw, output / "encoded.bin"))
+    if duplicates.leaked:
+        print(
+            f"{len(duplicates.leaked)} test images are training images too: see leaked_test_rows in the manifest"
+        )
     with whole_file(output / "index.parquet") as temporary:
         pq.write_table(index, temporary)
     write_json(
@@ -75,6 +79,7 @@ def pack(raw: Path, output: Path, form: Form, workers: int = 1, up_to: float = m
             "domain_names": source["domain_names"],
             "counts": _counts(index, source["class_names"]),
             "duplicates": duplicates.counts(),
+            "leaked_test_rows": duplicates.leaked,
             "bytes": {name: (output / name).stat().st_size for name in files},
             "sha256": {name: sha256_of(output / name) for name in files},
             "source": {
@@ -97,21 +102,29 @@ def _gb(size: float) -> str:
 
 
 class _Duplicates:
-    """Counts images with the same pixels, as they pass in the order of rows."""
+    """Counts images with the same pixels, as they pass in the order of rows.
+
+    leaked: rows of test images that are among the training or validation images.
+    """
 
     def __init__(self, splits: list[str]) -> None:
         self.splits = iter(splits)
         self.seen: dict[str, set[bytes]] = defaultdict(set)
         self.found: Counter[str] = Counter()
+        self.row = 0
+        self.leaked: list[int] = []
 
     def add(self, images: np.ndarray) -> None:
         for image, split in zip(images, self.splits, strict=False):
             pixels = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
             self.found[f"within {split}"] += pixels in self.seen[split]
             if split == "test":
-                for other in self.seen.keys() - {"test"}:
-                    self.found[f"test in {other}"] += pixels in self.seen[other]
+                elsewhere = {other: pixels in self.seen[other] for other in self.seen.keys() - {"test"}}
+                for other, is_there in elsewhere.items():
+                    self.found[f"test in {other}"] += is_there
+                self.leaked += [self.row] if any(elsewhere.values()) else []
             self.seen[split].add(pixels)
+            self.row += 1
 
     def counts(self) -> dict[str, int]:
         """Images equal, pixel by pixel as packed, to an earlier one of their split or to one of another."""
