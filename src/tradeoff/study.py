@@ -202,7 +202,9 @@ class Study:
         """The folder of a dataset (or reference) as a backbone sees it."""
         spec = self.params["backbones"][backbone]
         name, _ = registry.split_reference(dataset)
-        return f"data/packed/{name}@{spec['image_size']}-{spec['resize']}"
+        interpolation = spec.get("interpolation", "bilinear")
+        ending = "" if interpolation == "bilinear" else f"-{interpolation}"
+        return f"data/packed/{name}@{spec['image_size']}-{spec['resize']}{ending}"
 
     def pretrained(self) -> dict[str, str]:
         """Backbones to pre-train here, each with its upstream dataset."""
@@ -243,6 +245,24 @@ class Study:
     def source_kind(self, dataset: str) -> str:
         """Where a dataset comes from: generated, mirror, hub, folder or parquet."""
         return registry.source_kind(dataset, self.definition(dataset), self.mirror)
+
+    def check_sources(self) -> None:
+        """Raise UserError unless everything the study needs can be fetched, as far as that shows beforehand.
+
+        Apart from the other checks, so that a study can be planned before its revisions are known.
+        """
+        if self.mirror:
+            return  # checked already: a mirror holds everything or is refused
+        registry.check_hub(self.datasets(), self.params["datasets"])
+        for backbone in self.params["study"]["backbones"]:
+            weights = self.params["backbones"][backbone]["weights"]
+            if "hub" in weights and weights["revision"] is None:
+                raise UserError(
+                    f"backbones.{backbone}.weights.revision",
+                    "none",
+                    f"the commit of {weights['hub']} to download, 40 hexadecimal digits",
+                    f"find it under https://huggingface.co/{weights['hub']}/commits/main",
+                )
 
     # --- what the schema cannot check
 

@@ -123,6 +123,7 @@ DATA = _object(
             "description": "share of the training images held out",
         },
         "split_seed": _integer(0, "seed of the validation split and of limits"),
+        "pack_up_to": _number(0, None, "gigabytes of decoded images; training images of more are streamed"),
         "limit": _object(
             {
                 split: _integer(1, f"at most so many {split} images, balanced over classes", nullable=True)
@@ -142,7 +143,11 @@ DATASET = _partial(
         "parquet": _SPLIT_FILES | {"description": "Parquet files with an image and a label column"},
         "image": {"type": "string", "description": "name of the image column"},
         "label": {"type": "string", "description": "name of the label column"},
-        "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$", "description": "commit on the hub"},
+        "revision": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{7,40}$",
+            "description": "commit on the hub, at least its first seven digits",
+        },
         "sha256": _partial({"train": {"type": "string"}, "test": {"type": "string"}})
         | {"description": "checksums of a split's source files, joined"},
         "title": {"type": "string"},
@@ -158,6 +163,7 @@ BACKBONE = _object(
         "arguments": {"type": "object", "description": "keyword arguments of timm.create_model"},
         "image_size": _integer(8, "pixels, height = width"),
         "resize": _choice("how images become square", "squash", "crop"),
+        "interpolation": _choice("between pixels; bilinear unless said", "bilinear", "bicubic"),
         "mean": _CHANNELS | {"description": "normalisation, subtracted"},
         "std": _CHANNELS
         | {"items": {"type": "number", "exclusiveMinimum": 0}, "description": "normalisation, divided by"},
@@ -168,7 +174,11 @@ BACKBONE = _object(
                 _partial(
                     {
                         "hub": {"type": "string", "pattern": r"^[\w.-]+/[\w.-]+$"},
-                        "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$"},
+                        "revision": {
+                            "type": ["string", "null"],
+                            "pattern": "^[0-9a-f]{40}$",
+                            "description": "commit on the hub; null where none is known yet, to be stated before a run",
+                        },
                         "filename": {"type": "string"},
                         "sha256": {"type": "string"},
                     }
@@ -177,7 +187,8 @@ BACKBONE = _object(
             ],
             "description": "{pretrain: dataset}, {file: name} or {hub: repository, revision: commit}",
         },
-    }
+    },
+    required=("model", "arguments", "image_size", "resize", "mean", "std", "weights"),
 )
 
 RECIPE: Schema = {

@@ -236,7 +236,7 @@ def _test_sets(data: dict[str, Path], about: dict[str, Any], limit: int | None) 
             split_seed=settings["split_seed"],
             limit=limit,
         )
-        test_sets.append(TestSet(reference, split.images, split.labels, split.ids))
+        test_sets.append(TestSet(reference, np.asarray(split.images), split.labels, split.ids))
     return test_sets
 
 
