@@ -83,6 +83,9 @@ def test_a_cancelled_a_requeued_and_a_lost_job_leave_the_results_of_an_undisturb
         if running.returncode != 0:
             remote.run("python", "-m", "workflow_scripts.unlock")
             assert start(remote, cluster).wait(900) == 0
+    # The disturbances hit work in progress, and it went on from there.
+    logs = [log.read_text() for log in (remote.folder / "logs/tiny/fine_tune").rglob("*.log")]
+    assert any("continuing after step" in log for log in logs)
     expected, found = outputs(local), outputs(remote)
     assert found.keys() == expected.keys()
     assert [name for name in expected if found[name] != expected[name]] == []
