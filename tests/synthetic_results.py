@@ -126,10 +126,12 @@ def _budget(objective: Variant) -> float:
 
 
 def _adaptation(objective: Variant) -> float:
-    """The share of its accuracy that a run reaches under an objective; of schedules, a late and slow ramp's is largest."""
+    """The share of its accuracy that a run reaches; of schedules, one with a late and slow ramp reaches most."""
     reached, _ = ADAPTS.get(objective.family, (0.5, 0.9))
     if objective.family == "rft_sched":
-        reached -= 0.3 * (1 - float(objective.params["t2"])) + (0.5 if objective.params["t2"] == objective.params["t1"] else 0)
+        reached -= 0.3 * (1 - float(objective.params["t2"])) + (
+            0.5 if objective.params["t2"] == objective.params["t1"] else 0
+        )
     return 1 - (1 - max(reached, 0.02)) * _budget(objective) * 255 / 8
 
 
@@ -182,7 +184,7 @@ def _write_run(
 def _margins(
     run: dict[str, Any], steps: list[int], n: int, level: float, place: int, noise: np.random.Generator
 ) -> np.ndarray:
-    """The smallest perturbation that fools each test sample at each snapshot, (snapshots, n); below 0: misclassified."""
+    """The smallest perturbation that fools each sample at each snapshot, (snapshots, n); below 0: misclassified."""
     hardness = np.random.default_rng(7).random(n)
     progress = np.array(steps) / steps[-1]
     skill = level * (1 - 0.9 * np.exp(-progress * (30 - 2 * place)))
