@@ -74,10 +74,18 @@ FIGURES = {
     ),
     "training_curves": Entry(f"{_FIGURE}.training_curves", "Training curves", "Training", (_TRAINING,)),
     "epsilon_schedules": Entry(
-        f"{_FIGURE}.epsilon_schedules", "Perturbation size over training", _OBJECTIVES, (_TRAINING,), ("robust",)
+        f"{_FIGURE}.epsilon_schedules",
+        "Perturbation size over training",
+        _OBJECTIVES,
+        (_TRAINING,),
+        ("robust",),
     ),
     "validation_accuracy": Entry(
-        f"{_FIGURE}.validation_accuracy", "Validation accuracy and onsets", _OBJECTIVES, (_TRAINING,), ("robust",)
+        f"{_FIGURE}.validation_accuracy",
+        "Validation accuracy and onsets",
+        _OBJECTIVES,
+        (_TRAINING,),
+        ("robust",),
     ),
     "validation_loss": Entry(
         f"{_FIGURE}.validation_loss", "Validation loss", _OBJECTIVES, (_TRAINING,), ("robust",)
@@ -186,7 +194,9 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
     ),
     "robust": (lambda study: bool(budgets(study)), "list a robust objective in study.objectives"),
     "robust objectives": (
-        lambda study: len({run["objective_family"] for run in study["runs"] if run["objective_epsilon"] > 0}) > 1,
+        lambda study: (
+            len({run["objective_family"] for run in study["runs"] if run["objective_epsilon"] > 0}) > 1
+        ),
         "list several robust objectives in study.objectives",
     ),
     "standard": (
@@ -198,8 +208,12 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
         "give the attack probe of tradeoff.headline the epsilon of a robust objective",
     ),
     "ramps": (
-        lambda study: len({run["objective"] for run in study["runs"] if run["objective_family"] == "rft_sched"})
-        > len({run["objective_epsilon"] for run in study["runs"] if run["objective_family"] == "rft_sched"}),
+        lambda study: (
+            len({run["objective"] for run in study["runs"] if run["objective_family"] == "rft_sched"})
+            > len(
+                {run["objective_epsilon"] for run in study["runs"] if run["objective_family"] == "rft_sched"}
+            )
+        ),
         "give rft_sched a sweep over t1 or t2",
     ),
     "two cells": (
