@@ -1,11 +1,11 @@
 """Our attacks against pyautoattack's, sample by sample.
 
-    python -m benchmarks.oracles --json oracles.json [--images 500] [--models digits,wide,vit] [--queries 1000]
+    python -m benchmarks.oracles --json oracles.json [--images 500] [--models digits,wide,vit,mobilenet] [--queries 1000]
         [--robust 0.25]
 
 For APGD-CE, APGD-T, FAB-T, Square and AutoAttack: the robust accuracies of both, the share of samples on which they
 agree, and how many each fools alone. Random attacks do not agree with themselves under another seed; that share is
-printed beside theirs, and is the yardstick for Square. The model `vit` wants the mirror (TRADEOFF_MIRROR).
+printed beside theirs, and is the yardstick for Square. `vit` and `mobilenet` want the mirror (TRADEOFF_MIRROR).
 """
 
 import argparse
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.probe import ForPyautoattack, Subject, load_subject, small_digits
-from tradeoff.attacks.engine import Compute, attack
+from benchmarks.probe import ForPyautoattack, Subject, load_mobilenet, load_subject, small_digits
+from tradeoff.attacks.engine import Compute, attack, predict
 from tradeoff.attacks.threat import threat
 
 NORMS = {"linf": "Linf", "l2": "L2"}
@@ -58,16 +58,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _subject(name: str, images: int) -> Subject:
-    torch.manual_seed({"digits": 0, "wide": 1, "vit": 0}[name])
+    torch.manual_seed({"digits": 0, "wide": 1, "vit": 0, "mobilenet": 0}[name])
     device = torch.device("cpu")
     if name == "vit":
         return load_subject(device, images, 250, clean=None)
+    if name == "mobilenet":
+        return load_mobilenet(device, images, 250)
     return small_digits(device, images, 250, width=64 if name == "wide" else 32, clean=None)
 
 
 def _compare(
     subject: Subject, contest: str, norm: str, epsilon: float, steps: int, queries: int
 ) -> dict[str, Any]:
+    answers = predict(subject.model, subject.images, Compute(subject.batch)).argmax(1).cpu().numpy()
+    clean = float((answers == subject.labels).mean())
     spec, theirs = _contestants(ForPyautoattack(subject.model), contest, norm, epsilon, steps, queries)
     before = time.perf_counter()
     ours = attack(
@@ -85,6 +89,7 @@ def _compare(
     row = {
         "attack": contest,
         "images": len(ours),
+        "clean": clean,
         "robust": {"ours": float(1 - ours.mean()), "theirs": float(1 - first.mean())},
         "agreement": float((ours == first).mean()),
         "fooled_by_one": {"ours": int((ours & ~first).sum()), "theirs": int((first & ~ours).sum())},

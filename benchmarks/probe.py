@@ -302,8 +302,7 @@ def _wait(device: torch.device) -> None:
 
 def load_subject(device: torch.device, n: int, batch: int, clean: float | None = CLEAN) -> Subject:
     """Return the mirror's small ViT with a head fitted to cifar10; without the mirror a digits classifier."""
-    mirror = Path(os.environ.get("TRADEOFF_MIRROR", Path(__file__).parents[2] / "shared" / "mirror"))
-    if not (mirror / "weights").is_dir():
+    if not (mirror() / "weights").is_dir():
         return small_digits(device, n, batch, clean=clean)
     import timm
     from safetensors.torch import load_file
@@ -311,14 +310,40 @@ def load_subject(device: torch.device, n: int, batch: int, clean: float | None =
     net = timm.models.VisionTransformer(
         img_size=32, patch_size=4, embed_dim=128, depth=6, num_heads=4, num_classes=200
     )
-    net.load_state_dict(load_file(mirror / "weights" / "vit_tiny32.tiny_imagenet32.safetensors"))
+    net.load_state_dict(load_file(mirror() / "weights" / "vit_tiny32.tiny_imagenet32.safetensors"))
     net.head = nn.Identity()
+    model, test = with_cifar10_head(net, "head", device, batch)
+    return Subject("vit_tiny32, linear head on cifar10", model, *test, n, batch, clean)
+
+
+def load_mobilenet(device: torch.device, n: int, batch: int) -> Subject:
+    """Return the mirror's MobileNetV2 with a head fitted to cifar10, its images doubled to 64 pixels inside."""
+    import timm
+    from safetensors.torch import load_file
+
+    net = timm.create_model("mobilenetv2_100", pad_type="same")
+    net.load_state_dict(load_file(mirror() / "weights" / "mobilenetv2_100.tf_in1k.safetensors"))
+    net.classifier = nn.Identity()
+    doubled = nn.Sequential(nn.Upsample(scale_factor=2), net)
+    model, test = with_cifar10_head(doubled, "1.classifier", device, batch)
+    return Subject("mobilenetv2, linear head on cifar10", model, *test, n, batch, clean=None)
+
+
+def mirror() -> Path:
+    return Path(os.environ.get("TRADEOFF_MIRROR", Path(__file__).parents[2] / "shared" / "mirror"))
+
+
+def with_cifar10_head(
+    net: nn.Module, head: str, device: torch.device, batch: int
+) -> tuple[nn.Module, tuple[np.ndarray, np.ndarray]]:
+    """Return the net, whose module `head` is put aside, with a linear head on cifar10; and the test images."""
     model = Normalised(net, 0.5, 0.5).to(device).eval()
     train, test = (
-        _read(mirror / "datasets" / "cifar10" / f"{split}.parquet", 4000) for split in ("train", "test")
+        _read(mirror() / "datasets" / "cifar10" / f"{split}.parquet", 4000) for split in ("train", "test")
     )
-    net.head = _ridge_head(predict(model, train[0], Compute(batch)).cpu(), torch.from_numpy(train[1]))
-    return Subject("vit_tiny32, linear head on cifar10", model.to(device), *test, n, batch, clean)
+    features = predict(model, train[0], Compute(batch)).cpu()
+    net.set_submodule(head, _ridge_head(features, torch.from_numpy(train[1])))
+    return model.to(device), test
 
 
 def _read(path: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:
