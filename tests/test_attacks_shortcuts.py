@@ -1,0 +1,147 @@
+"""Shortcuts: what each may change, what it saves, and that it depends on a sample's own history alone."""
+
+import numpy as np
+import pytest
+import torch
+from attacks_support import Small, held_out, trained
+from test_attacks_engine import Counting
+
+from tradeoff.attacks.base import Samples
+from tradeoff.attacks.engine import ROBUST, Compute, sweep
+from tradeoff.attacks.shortcuts import Outlook, as_hints, warm
+from tradeoff.attacks.threat import threat
+
+TURNS = 16
+EPSILON = 0.04
+
+
+def accepted_at(margins: list[float], safety: float = 1.0) -> int | None:
+    """Return the turn at which a sample with these margins is accepted; the other class's logit is 0."""
+    label = torch.tensor([0])
+    samples = Samples(torch.zeros(1, 3, 2, 2), label, label, torch.zeros(1, 2), label)
+    outlook = Outlook(samples, TURNS, safety)
+    for turn, value in enumerate(margins):
+        if outlook.stays_robust(turn, label, torch.tensor([[value, 0.0]]), label).item():
+            return turn
+    return None
+
+
+@pytest.mark.parametrize(
+    ("margins", "safety", "turn"),
+    [
+        # 20 − t against what is lost in the 15 − t turns left: t at least 5, the first turn that is judged.
+        ([20.0 - t for t in range(TURNS)], 1.0, 5),
+        # Twice as fast: 20 − t > 2 (15 − t) from t = 11.
+        ([20.0 - t for t in range(TURNS)], 2.0, 11),
+        ([14.9 - t for t in range(TURNS)], 1.0, None),
+        # A margin that swings by 4 around 10 moves 4 a turn: at 8 or 12 it is safe with two turns left.
+        ([10.0 + 2 * (-1) ** t for t in range(TURNS)], 1.0, 13),
+        # One that pauses for fewer turns than are looked at is no safer than before.
+        ([30.0, 24, 18, 12, 12, 12, 12, 6, 0, -6], 1.0, None),
+        ([3.0] * TURNS, 1.0, 5),
+        ([-1.0] * TURNS, 1.0, None),
+    ],
+)
+def test_a_sample_is_accepted_when_its_margin_cannot_fall_to_zero_in_time(margins, safety, turn):
+    assert accepted_at(margins, safety) == turn
+
+
+@pytest.mark.parametrize("spec", [{"attack": "pgd"}, {"attack": "apgd", "steps": 15}])
+def test_early_acceptance_saves_work_and_can_only_miss(spec):
+    images, labels, ids = held_out(200)
+    searched = threat(spec, EPSILON)
+    exact, short = Counting(trained()), Counting(trained())
+    exactly = sweep(exact, images, labels, ids, searched, [EPSILON], 0).first_failure
+    shortly = sweep(short, images, labels, ids, searched, [EPSILON], 0, safety=1.0).first_failure
+    assert 0.2 < (exactly == ROBUST).mean() < 0.8
+    missed = shortly != exactly
+    assert (shortly[missed] == ROBUST).all()
+    assert missed.mean() <= 0.01
+    assert short.with_gradient < 0.85 * exact.with_gradient
+
+
+def test_a_targeted_round_is_not_cut_short():
+    images, labels, ids = held_out(60)
+    searched = threat({"attack": "pgd", "targets": 2}, EPSILON)
+    exactly = sweep(trained(), images, labels, ids, searched, [EPSILON], 0)
+    # With next to no safety every sample would be accepted at once.
+    shortly = sweep(trained(), images, labels, ids, searched, [EPSILON], 0, safety=1e-9)
+    assert (exactly.first_failure == shortly.first_failure).all()
+
+
+def test_shortcuts_depend_neither_on_batches_nor_on_other_samples():
+    model = Small().eval()
+    model.load_state_dict(trained().state_dict())
+    model.double()
+    images, labels, ids = held_out(90)
+    hints = np.random.default_rng(0).integers(-127, 128, images.shape).astype(np.int8)
+    hints[::3] = 0
+    searched = threat({"attack": "pgd"}, EPSILON)
+
+    def outcome(rows, batch_size):
+        result = sweep(
+            model,
+            images[rows],
+            labels[rows],
+            ids[rows],
+            searched,
+            [0.02, 0.06],
+            0,
+            Compute(batch_size),
+            0.3,
+            hints[rows],
+        )
+        return result.first_failure, result.hints
+
+    whole, left = outcome(slice(None), 90)
+    assert len(set(whole)) == 4
+    for rows, batch_size in ((slice(None), 7), (slice(None), 64), (slice(1, None, 2), 16)):
+        failure, hinted = outcome(rows, batch_size)
+        assert (failure == whole[rows]).all()
+        assert np.abs(hinted.astype(int) - left[rows]).max() <= 1
+
+
+def test_a_warm_start_fools_again_at_once_what_was_fooled_before():
+    images, labels, ids = held_out(200)
+    searched, unknown = threat({"attack": "pgd"}, 0.08), np.zeros(images.shape, np.int8)
+    cold, again = Counting(trained()), Counting(trained())
+    first = sweep(cold, images, labels, ids, searched, [0.08], 0, hints=unknown)
+    plain = sweep(trained(), images, labels, ids, searched, [0.08], 0)
+    assert (first.first_failure == plain.first_failure).all()  # nothing was known yet
+    fooled = first.first_failure == 1
+    assert 0.5 < fooled.mean() < 0.99
+    assert (first.hints.any(axis=(1, 2, 3)) == fooled).all()
+    second = sweep(again, images, labels, ids, searched, [0.08], 0, hints=first.hints)
+    assert (second.first_failure[fooled] == 1).all()
+    assert (second.first_failure == plain.first_failure).all()
+    robust = (first.first_failure == ROBUST).sum()
+    assert again.with_gradient - 15 * robust < 1.2 * fooled.sum()  # one look at nearly each
+    assert cold.with_gradient - 15 * robust > 2 * fooled.sum()
+
+
+def test_hints_of_samples_that_resist_are_kept():
+    images, labels, ids = held_out(30)
+    hints = np.random.default_rng(0).integers(-127, 128, images.shape).astype(np.int8)
+    result = sweep(trained(), images, labels, ids, threat({"attack": "pgd"}, 1), [1e-6], 0, hints=hints)
+    assert set(result.first_failure) == {0, ROBUST}
+    assert (result.hints == hints).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_warm_start_lies_on_the_border_of_the_ball_and_in_the_box(norm):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(8, 3, 6, 6, generator=generator, dtype=torch.float64) * 0.5 + 0.25
+    images[:2] = images[:2].round()
+    delta = torch.randn(8, 3, 6, 6, generator=generator, dtype=torch.float64)
+    delta[-1] = 0
+    index = torch.arange(8)
+    samples = Samples(images, index, index, torch.zeros(8, 2), index, as_hints(delta))
+    points = warm(samples, torch.full_like(images, 0.125), 0.2, norm)
+    size = (points - images).flatten(1).norm(torch.inf if norm == "linf" else 2, dim=1)
+    assert torch.allclose(size[2:7], torch.tensor(0.2, dtype=torch.float64))
+    assert size[:2].max() <= 0.2 + 1e-12
+    assert points.min() >= 0
+    assert points.max() <= 1
+    assert (points[-1] == 0.125).all()  # nothing known: as cold
+    cosine = torch.cosine_similarity((points - images)[2:7].flatten(1), delta[2:7].flatten(1))
+    assert cosine.min() > 0.9999
