@@ -73,7 +73,7 @@ def _subject(name: str, images: int) -> Subject:
     if name == "mobilenet":
         return load_mobilenet(device, images, 250)
     if name == "patches":
-        return small_digits(device, images, 250, _small_transformer(), epochs=8, clean=None)
+        return small_digits(device, images, 250, _small_transformer(), epochs=25, clean=None)
     return small_digits(device, images, 250, small_convolutional(64 if name == "wide" else 32), clean=None)
 
 

@@ -12,7 +12,7 @@ from synthetic_results import write_study
 
 from tradeoff.artifacts import TABLES, available
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.tables import Cell, Table, accuracy, latex, markdown, ranked
+from tradeoff.artifacts.tables import Cell, Table, accuracy, auc, flags, latex, markdown, ranked
 from tradeoff.artifacts.text import interval, signed
 from tradeoff.errors import UserError
 from workflow_scripts import gather, pareto_auc, write_table
@@ -67,6 +67,38 @@ def test_the_strategies_table_gives_counts_and_shares_of_the_runs(root: Path) ->
     assert "my_own" in text  # without a description it still has its counts
 
 
+def test_the_flags_table_says_so_when_nothing_was_raised(root: Path) -> None:
+    text = (root / "tables" / "flags.md").read_text()
+    assert text.startswith("Made-up study: no flags raised by the probes of 8 runs.\n")
+    assert "| all | all | none raised |" in text
+    assert (root / "tables" / "flags.csv").read_text() == "run,probe,flag\n"
+
+
+def test_flags_are_set_in_words_with_the_run_they_belong_to(root: Path) -> None:
+    results = Results(root)
+    results.flags = pd.DataFrame([{"run": "digits/a/b/c/seed0", "probe": "pgd", "flag": "step 3: 50% | odd"}])
+    table = flags.make(results)
+    assert "1 flag raised" in table.caption
+    assert "| digits/a/b/c/seed0 | pgd | step 3: 50% \\| odd |" in markdown(table)
+    assert r"step 3: 50\% | odd" in latex(table)
+
+
+def test_tables_say_how_often_shortcuts_were_wrong(root: Path) -> None:
+    results = Results(root)
+    assert "shortcuts" not in accuracy.make(results).caption
+    attacked = results.probes["probe"] == "pgd"
+    results.probes.loc[attacked, "audited"] = 10
+    results.probes.loc[attacked, "disagreed"] = 0
+    first = results.probes.index[attacked & (results.probes["epsilon"] > 0)][0]
+    results.probes.loc[first, "disagreed"] = 3
+    # 8 runs, 8 snapshots, 3 epsilons, 10 samples each; the clean rows are no verdicts of an attack.
+    words = (
+        "The probe pgd took shortcuts: the exact attack judged 3 of 1,920 audited verdicts otherwise (0.16%)."
+    )
+    for module in (accuracy, auc, flags):
+        assert words in module.make(results).caption
+
+
 def test_latex_has_as_many_cells_in_every_row_as_columns(root: Path) -> None:
     for name in TABLES:
         text = (root / "tables" / f"{name}.tex").read_text()
@@ -106,7 +138,7 @@ def test_there_is_no_interval_without_limits() -> None:
 
 
 def test_an_unknown_table_is_refused_with_those_there_are(root: Path) -> None:
-    with pytest.raises(UserError, match="'acu'; expected one of auc, accuracy, strategies"):
+    with pytest.raises(UserError, match="'acu'; expected one of auc, accuracy, strategies, flags"):
         write_table.main(["--table", "acu", "--results", str(root), "--output", str(root / "x")])
 
 

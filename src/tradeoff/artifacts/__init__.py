@@ -27,7 +27,7 @@ class Entry:
 
 
 _PROBES, _AREAS, _FRONTIERS = "tables/probes.parquet", "tables/pareto_auc.csv", "tables/frontiers.csv"
-_TRAINING, _RUNS = "tables/training.parquet", "tables/runs.csv"
+_TRAINING, _RUNS, _FLAGS = "tables/training.parquet", "tables/runs.csv", "tables/flags.json"
 _FIGURE, _TABLE = "tradeoff.artifacts.figures", "tradeoff.artifacts.tables"
 
 FIGURES = {
@@ -59,6 +59,7 @@ TABLES = {
         f"{_TABLE}.accuracy", "Accuracy and robust accuracy", "Trade-off", (_PROBES,), ("attack",)
     ),
     "strategies": Entry(f"{_TABLE}.strategies", "Strategies", "Strategies", (_RUNS,)),
+    "flags": Entry(f"{_TABLE}.flags", "Flags raised by the probes", "Checks", (_FLAGS, _PROBES)),
 }
 
 # What an artifact may need -> (does a study have it, how to get it).
