@@ -19,7 +19,7 @@ from tradeoff import snapshots, strategies
 from tradeoff.backbones import build
 from tradeoff.errors import UserError
 from tradeoff.files import sha256_of, write_json
-from tradeoff.probes import attack, clean, load, modules, schema
+from tradeoff.probes import attack, clean, load, modules, run, schema
 from tradeoff.probes.run import Outputs, probe_run
 from workflow_scripts import probe as script
 
@@ -48,7 +48,14 @@ SPEC = {
     "backbone_spec": BACKBONE,
     "strategy_spec": {"name": "lora", "params": {"rank": 2}},
 }
-COMPUTE = {"device": "cpu", "threads": 1, "batch_size": 32, "precision": "fp32", "channels_last": False}
+COMPUTE = {
+    "device": "cpu",
+    "threads": 1,
+    "batch_size": 32,
+    "precision": "fp32",
+    "channels_last": False,
+    "compile": False,
+}
 PGD = {
     "kind": "attack",
     "name": "pgd",
@@ -277,6 +284,18 @@ def test_an_audit_takes_its_share_of_the_samples_by_their_own_streams(place, tmp
     ]
     assert audited[0] == audited[1]
     assert 0 < min(audited[0].to_pylist()) <= max(audited[0].to_pylist()) < 40
+
+
+def test_compiling_is_left_out_on_the_cpu_with_a_line(place, whole, tmp_path, capsys):
+    outputs = _probe(place, tmp_path, PGD | {"compute": COMPUTE | {"compile": True}})
+    assert "compute.compile: left out on the CPU" in capsys.readouterr().out
+    _assert_same(outputs, whole)
+
+
+def test_a_gpu_compiles_with_inductor():
+    settings = COMPUTE | {"compile": True}
+    assert run._compute(settings, torch.device("cuda")).compile == "inductor"
+    assert run._compute(COMPUTE, torch.device("cuda")).compile is None
 
 
 def _warm(share: float, batch: int) -> dict[str, Any]:

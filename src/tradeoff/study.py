@@ -127,6 +127,7 @@ class Study:
             "batch_size": compute["probe_batch"],
             "precision": compute["precision"],
             "channels_last": compute["channels_last"],
+            "compile": compute["compile"],
         }
         return spec
 

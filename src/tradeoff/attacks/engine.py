@@ -33,12 +33,14 @@ class Compute:
     """How to run the model; changes results by rounding only.
 
     precision: `fp32` (the model's own), or `bf16` autocast, where every adversarial example counts only if
-    the model in its own precision agrees. channels_last: memory layout for convolutions.
+    the model in its own precision agrees. channels_last: memory layout for convolutions. compile: a backend of
+    torch.compile, or None; shapes are dynamic, as batches shrink with the samples that are left.
     """
 
     batch_size: int = 64
     precision: str = "fp32"
     channels_last: bool = False
+    compile: str | None = None
 
 
 @dataclass
@@ -311,6 +313,9 @@ class _Oracle:
         self.approximate = compute.precision == "bf16"
         self.layout = torch.channels_last if compute.channels_last else torch.contiguous_format
         model.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.ask = model
+        if compute.compile:
+            self.ask = torch.compile(model, backend=compute.compile, dynamic=True)
 
     def to_floats(self, images: np.ndarray | Tensor) -> Tensor:
         """Return images as floats in [0, 1] on the model's device, from bytes or floats."""
@@ -335,7 +340,7 @@ class _Oracle:
 
     def _forward(self, x: Tensor, fast: bool) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast and self.approximate):
-            logits: Tensor = self.model(x)
+            logits: Tensor = self.ask(x)
         return logits.to(self.dtype)
 
 

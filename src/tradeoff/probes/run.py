@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
@@ -72,7 +73,7 @@ def probe_run(
             "leave out --shard, or warm_start",
         )
     todo = parts.missing_in_a_row(steps) if chained else parts.missing(steps[shard[0] :: shard[1]])
-    kind, compute = probes.load(probe["kind"]), _compute(probe["compute"])
+    kind, compute = probes.load(probe["kind"]), _compute(probe["compute"], subject.device)
     started = time.monotonic()
     for done, step in enumerate(todo, start=1):
         before = time.monotonic()
@@ -274,8 +275,11 @@ def _test_sets(data: dict[str, Path], about: dict[str, Any], limit: int | None) 
     return test_sets
 
 
-def _compute(settings: dict[str, Any]) -> Compute:
-    return Compute(settings["batch_size"], settings["precision"], settings["channels_last"])
+def _compute(settings: dict[str, Any], device: torch.device) -> Compute:
+    backend = "inductor" if settings["compile"] and device.type == "cuda" else None
+    if settings["compile"] and backend is None:
+        print("compute.compile: left out on the CPU, where it does not pay", flush=True)
+    return Compute(settings["batch_size"], settings["precision"], settings["channels_last"], backend)
 
 
 def _progress(number: int, of: int, step: int, measured: Measured, seconds: float, left: float) -> str:
