@@ -30,7 +30,7 @@ class Samples(Table):
 
     images: (B, 3, H, W) in [0, 1]. labels, ids: (B,) int64. clean_logits: (B, N).
     targets: (B,) int64, the class a targeted attack aims at; the label for an untargeted one.
-    hints: (B, 3, H, W) int8, directions of perturbations worth starting from, 0 where none is known; or None.
+    hints: (B, 3, H, W) int8, directions of perturbations worth trying first, 0 where none is known; or None.
     """
 
     images: Tensor
@@ -102,10 +102,6 @@ class Attack(ABC):
     @abstractmethod
     def start(self, samples: Samples, noise: Noise) -> State:
         """Return the state that holds the first points."""
-
-    def start_at(self, x: Tensor) -> State:
-        """Return the state that starts at given points of the ball; only for attacks that can."""
-        raise NotImplementedError
 
     def loss(self, logits: Tensor, samples: Samples) -> Tensor:
         """The quantity to climb, (B,); only for attacks that use gradients."""

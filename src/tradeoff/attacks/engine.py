@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tradeoff.attacks.balls import norm_of
 from tradeoff.attacks.base import Attack, Evaluation, Round, Samples, State
 from tradeoff.attacks.noise import Noise
-from tradeoff.attacks.shortcuts import Outlook, as_hints, has_hint, warm
+from tradeoff.attacks.shortcuts import Outlook, Recall, as_hints
 from tradeoff.attacks.threat import Threat
 
 ROBUST = 255  # first failure of a sample that resisted every epsilon
@@ -127,7 +127,7 @@ def sweep(
     construction. Random streams do not depend on epsilon.
 
     safety: accept samples as robust early, see `tradeoff.attacks.shortcuts`; None: never. hints:
-    (n, 3, H, W) int8, directions to start at, zeros where none is known; None: start as the threat says.
+    (n, 3, H, W) int8, directions of perturbations to try first, zeros where none is known.
     """
     if list(epsilons) != sorted(set(epsilons)) or not 0 < len(epsilons) < ROBUST:
         raise ValueError(f"epsilons must rise, and be 1 to {ROBUST - 1}: {list(epsilons)}")
@@ -206,8 +206,12 @@ class _Search:
         first_failure[rows] = ROBUST
         hints = None if hints is None else hints.to(oracle.device)
         samples = Samples(x, labels, ids, logits, labels, hints).take(rows)
+        recalls = hints is not None and bool(hints.any())
         for rank, threat in enumerate(self.threats, start=1):
-            for stage, made in enumerate(threat.attempts(logits.shape[1])):
+            recall = [Recall(threat.norm, threat.epsilon)] if recalls else []
+            attempts = [*recall, *threat.attempts(logits.shape[1])]
+            # Whether something is recalled or not, an attack draws the same numbers.
+            for stage, made in enumerate(attempts, start=-len(recall)):
                 for round_ in made.rounds(logits.shape[1]):
                     if not len(rows):
                         break
@@ -239,8 +243,6 @@ class _Search:
         found = samples.images.clone() if self.keep_examples else None
         rows = torch.arange(n, device=device)  # of the samples still in the round
         state = made.start(samples, noise)
-        if samples.hints is not None and round_.number == 0:
-            state = made.start_at(warm(samples, state.x, made.epsilon, made.norm))
         climb = _Climb(self.diagnostics, samples) if made.uses_gradient else None
         outlook = self._outlook(made, round_, samples)
         for turn in range(made.evaluations):
@@ -352,8 +354,6 @@ class _Climb:
         self.first = samples.images.new_zeros(len(samples))
         self.latest = torch.zeros_like(self.first)
         self.moved = torch.zeros_like(self.first, dtype=torch.bool)
-        # A point that fooled an earlier snapshot may be the top already.
-        self.cold = ~has_hint(samples)
         self.zero_gradients = torch.zeros((), dtype=torch.int64, device=samples.labels.device)
 
     def see(self, turn: int, rows: Tensor, seen: Evaluation) -> None:
@@ -369,9 +369,8 @@ class _Climb:
     def close(self) -> None:
         self.diagnostics.first_points += len(self.first)
         self.diagnostics.zero_gradients += int(self.zero_gradients)
-        climbs = self.moved & self.cold
-        self.diagnostics.climbs += int(climbs.sum())
-        self.diagnostics.risen += int((climbs & (self.latest > self.first)).sum())
+        self.diagnostics.climbs += int(self.moved.sum())
+        self.diagnostics.risen += int((self.moved & (self.latest > self.first)).sum())
 
 
 def _inside(made: Attack, samples: Samples, state: State) -> Tensor:

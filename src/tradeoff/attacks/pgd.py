@@ -55,13 +55,8 @@ class Pgd(Attack):
 
     def start(self, samples: Samples, noise: Noise) -> State:
         if not self.params.random_start:
-            return self.start_at(samples.images.clone())
-        return self.start_at(
-            balls.uniform_in_ball(samples.images, samples.ids, self.epsilon, self.norm, noise)
-        )
-
-    def start_at(self, x: Tensor) -> State:
-        return State(x)
+            return State(samples.images.clone())
+        return State(balls.uniform_in_ball(samples.images, samples.ids, self.epsilon, self.norm, noise))
 
     def loss(self, logits: Tensor, samples: Samples) -> Tensor:
         return self.climbs(logits, samples.labels, samples.targets)

@@ -1,5 +1,6 @@
-"""Two approximations that save work: giving up on hopeless samples, and starting where it worked before.
+"""Two approximations that save work: giving up on hopeless samples, and trying first what worked before.
 
+Accepting early can only miss adversarial examples; a warm start can only find more, since the whole attack follows.
 Both are off by default. Whoever turns them on has to audit them (see `tradeoff.probes.attack`).
 """
 
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 
 from tradeoff.attacks import balls
-from tradeoff.attacks.base import Samples
+from tradeoff.attacks.base import Attack, Evaluation, Samples, State
 from tradeoff.attacks.losses import margins
+from tradeoff.attacks.noise import Noise
 from tradeoff.params.fields import param
 
 # Over so many turns the speed of a margin is measured; with fewer, margins that pause are taken for safe.
@@ -29,7 +31,7 @@ class Shortcuts:
     safety: float = param(
         1.0, "early_accept takes margins to fall so many times as fast as they moved", exclusiveMinimum=0
     )
-    warm_start: bool = param(False, "start at the perturbation that fooled an earlier snapshot, if one did")
+    warm_start: bool = param(False, "try the perturbation first that fooled an earlier snapshot, if one did")
     audit: float = param(
         0.05, "share of the samples that the exact attack is run on too", exclusiveMinimum=0, maximum=1
     )
@@ -62,18 +64,25 @@ class Outlook:
         return seen[:, 0] > self.safety * speed * (self.turns - 1 - turn)
 
 
-def warm(samples: Samples, cold: Tensor, epsilon: float, norm: str) -> Tensor:
-    """Return the points to start at: a hint stretched to the border of the ball, or `cold` where there is none."""
-    assert samples.hints is not None
-    hinted = (samples.images + epsilon * balls.normalise(samples.hints.to(cold.dtype), norm)).clamp_(0, 1)
-    return torch.where(has_hint(samples).view(-1, 1, 1, 1), hinted, cold)
+class Recall(Attack):
+    """One look at what fooled an earlier snapshot, stretched to the border of the ball and cut to the box."""
 
+    name = "recall"
+    uses_gradient = False
+    evaluations = 1
 
-def has_hint(samples: Samples) -> Tensor:
-    """Return a mask (B,) of the samples with a hint."""
-    if samples.hints is None:
-        return torch.zeros_like(samples.labels, dtype=torch.bool)
-    return samples.hints.flatten(1).any(dim=1)
+    def __init__(self, norm: str, epsilon: float) -> None:
+        self.norm, self.epsilon = norm, epsilon
+
+    def start(self, samples: Samples, noise: Noise) -> State:
+        """Return those points; without a hint, the clean image, which fools nothing."""
+        assert samples.hints is not None
+        images = samples.images
+        steps = balls.normalise(samples.hints.to(images.dtype), self.norm)
+        return State((images + self.epsilon * steps).clamp_(0, 1))
+
+    def update(self, turn: int, samples: Samples, state: State, seen: Evaluation, noise: Noise) -> None:
+        """Nothing: there is one point."""
 
 
 def as_hints(perturbations: Tensor) -> Tensor:
