@@ -8,8 +8,9 @@ of the images stay robust while 74% are classified correctly (hard, easy); a fiv
 spaced; fixed: 1/255 to 5/255); AutoAttack; and the share of the machine's matrix-product peak that forward and
 backward reach on a ViT-B/16 at 224 pixels (peak).
 Contenders take turns, and each number is the median of the repeats; ratios are medians of ratios within a
-turn. On the CPU seconds are processor time, with one thread, so that what else runs disturbs them least. Wants the mirror's vit_tiny32 and cifar10
-(TRADEOFF_MIRROR); without it, the model is a small convolutional net trained on scikit-learn's digits.
+turn. On the CPU seconds are processor time, with one thread, so that what else runs disturbs them least. Wants
+the mirror's vit_tiny32 and cifar10 (TRADEOFF_MIRROR); without it, the model is a small convolutional net trained
+on scikit-learn's digits.
 """
 
 import argparse
@@ -264,7 +265,7 @@ def share_of_peak(device: torch.device) -> dict[str, dict[str, float]]:
     import timm
 
     model = timm.create_model("vit_base_patch16_224", num_classes=10).to(device).eval().requires_grad_(False)
-    x = torch.rand(64 if device.type == "cuda" else 4, 3, 224, 224, device=device, requires_grad=True)
+    x = torch.rand(64 if device.type == "cuda" else 2, 3, 224, 224, device=device, requires_grad=True)
     found = {}
     for precision in ("fp32", "bf16"):
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -294,7 +295,7 @@ def _best_product(device: torch.device, dtype: torch.dtype) -> float:
     return 2 * n**3 / _fastest(lambda: a @ b, device)
 
 
-def _fastest(run: Callable[[], Any], device: torch.device, times: int = 4) -> float:
+def _fastest(run: Callable[[], Any], device: torch.device, times: int = 3) -> float:
     taken = []
     for _ in range(times):
         before = _clock(device)

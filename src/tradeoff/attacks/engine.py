@@ -9,7 +9,7 @@ asked for an answer once in a step of a whole wave.
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -315,7 +315,7 @@ class _Oracle:
         self.approximate = compute.precision == "bf16"
         self.layout = torch.channels_last if compute.channels_last else torch.contiguous_format
         model.to(memory_format=self.layout)  # type: ignore[call-overload]
-        self.ask = model
+        self.ask: Callable[[Tensor], Tensor] = model
         if compute.compile:
             self.ask = torch.compile(model, backend=compute.compile, dynamic=True)
 
