@@ -273,7 +273,9 @@ def share_of_peak(device: torch.device) -> dict[str, dict[str, float]]:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             for name, step in {
                 "forward": torch.no_grad()(lambda: model(x)),
-                "forward and backward": lambda: torch.autograd.grad(model(x).sum(), x),
+                "forward and backward": lambda: torch.autograd.grad(
+                    model(x.clone()).sum(), x
+                ),  # the counter wants no leaf
             }.items():
                 with FlopCounterMode(display=False) as counter:
                     step()
