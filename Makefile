@@ -16,7 +16,7 @@ STUDY ?= quickstart
 OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile studies/$(STUDY).yaml)
 SNAKEMAKE = snakemake $(OVERLAY)
 
-.PHONY: help figures dry-run repro test lint format schema
+.PHONY: help figures status dry-run repro test lint format schema
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,7 +32,7 @@ help: ## this list
 	@touch $@
 
 figures: .venv/installed ## every figure, table and the report of STUDY (default: quickstart)
-	@python -m workflow_scripts.check_study --name $(STUDY) params.yaml $(OVERLAY:--configfile=)
+	@python -m workflow_scripts.check_study --to-run --name $(STUDY) params.yaml $(OVERLAY:--configfile=)
 	@python -m workflow_scripts.unlock
 	@$(SNAKEMAKE)
 	@$(MAKE) --no-print-directory results/$(STUDY)/report.html
@@ -44,6 +44,9 @@ results/%/report.html: $(wildcard results/$(STUDY)/figures/* results/$(STUDY)/ta
 
 dry-run: .venv/installed ## what `make figures` would run, and why
 	@$(SNAKEMAKE) --dry-run
+
+status: .venv/installed ## what of STUDY is done, at work or failed, and the time left
+	@python -m workflow_scripts.status params.yaml $(OVERLAY:--configfile=)
 
 repro: .venv/installed ## the default study through DVC: runs what changed, records the versions
 	@python -m workflow_scripts.unlock

@@ -24,9 +24,11 @@ def flags(rows: Sequence[Mapping[str, Any]], diagnostics: Mapping[int, Mapping[s
     """Return a line for everything suspicious.
 
     rows: the probe's table (step, test_set, epsilon, n, correct; audited and disagreed where shortcuts were
-    taken). diagnostics: by step, see `tradeoff.attacks.engine.Diagnostics`; empty for probes without attacks.
+    taken); under corruptions (epsilon None) there is nothing that cannot be. diagnostics: by step, see
+    `tradeoff.attacks.engine.Diagnostics`; empty for probes without attacks.
     """
     found: list[str] = []
+    rows = [row for row in rows if row["epsilon"] is not None]
     ordered = sorted(rows, key=lambda row: (row["test_set"], row["step"], row["epsilon"]))
     for (_, step), group in groupby(ordered, key=lambda row: (row["test_set"], row["step"])):
         norm = diagnostics.get(step, {}).get("norm")

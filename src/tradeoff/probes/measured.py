@@ -22,15 +22,17 @@ class TestSet:
     images: np.ndarray
     labels: np.ndarray
     ids: np.ndarray
-    hints: np.ndarray | None = None
+    hints: np.ndarray | None = field(default=None, kw_only=True)
 
 
 @dataclass
 class Measured:
     """One snapshot's measurements.
 
-    rows: {test_set, threat, epsilon, n, correct} for each test set and epsilon (0: clean); where shortcuts were
-    taken also {audited, disagreed}: samples that the exact attack saw too, and those it judged otherwise.
+    rows: {test_set, threat, epsilon, severity, n, correct} for each test set and epsilon (0: clean), or each
+    corruption and severity. A row has an epsilon or a severity, never both, so that no corrupted row counts as
+    clean; where severity is left out there is none. Where shortcuts were taken also {audited, disagreed}: samples
+    that the exact attack saw too, and those it judged otherwise.
     outcomes: per-sample outcomes by name, each (n,) uint8. diagnostics: counts for sanity flags.
     metadata: about the outcomes, the same for every snapshot. hints: for the next snapshot, or None.
     """

@@ -1,0 +1,57 @@
+"""One GPU for each job on a machine with several: a file lock per device, free as soon as its process ends.
+
+Snakemake counts GPUs but hands out none. A lock belongs to the process that holds it, so a killed job leaks nothing.
+"""
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+# Locks are held as long as these stay open: until the process ends.
+_held: list[int] = []
+
+
+def take_one(devices: Sequence[str], folder: Path | None = None, wait: float = 0.5) -> int:
+    """Return the index of a device that no other process holds, and hold it until this process ends.
+
+    devices: names that are the same for every process of the machine, such as UUIDs, whatever subset of the
+    machine's devices a process sees. folder: of the lock files, one for the machine. While all are held, look
+    again every `wait` seconds.
+    """
+    folder = folder or Path(tempfile.gettempdir()) / "tradeoff-gpus"
+    _shared(folder)
+    told = False
+    while True:
+        for index, name in enumerate(devices):
+            descriptor = _open(folder / f"{name.replace('/', '-')}.lock")
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            _held.append(descriptor)
+            return index
+        if not told:
+            print(f"waiting for one of {len(devices)} GPUs", flush=True)
+            told = True
+        time.sleep(wait)
+
+
+def _shared(folder: Path) -> None:
+    """Make the folder, for every user of the machine."""
+    try:
+        folder.mkdir()
+        folder.chmod(0o1777)
+    except FileExistsError:
+        pass
+
+
+def _open(file: Path) -> int:
+    # Opened as it is where it exists: the kernel forbids creating over another user's file in such a folder.
+    try:
+        return os.open(file, os.O_RDONLY)
+    except FileNotFoundError:
+        return os.open(file, os.O_RDONLY | os.O_CREAT, 0o644)

@@ -1,0 +1,153 @@
+"""Where a study stands, from its files alone: what is done, at work, failed, and how long it will take still."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tradeoff.study import Run, Study
+
+STATES = ("done", "at work", "failed", "waiting", "stale")
+# A job writes a progress line at least every ten seconds; a probe after each snapshot, which takes longer.
+QUIET = 600.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fine-tuning or probe. state: one of STATES; seconds: what it took, when done; says: its log's last line."""
+
+    rule: str
+    name: str
+    state: str
+    seconds: float | None
+    says: str
+
+
+def jobs(study: Study, root: Path = Path(), now: float | None = None) -> Iterator[Job]:
+    """Yield every fine-tuning and probe of a study, by the files below `root`.
+
+    stale: made with other settings than today's, so it will be made again.
+    """
+    now = time.time() if now is None else now
+    for run in study.runs.values():
+        folder = root / study.root / "runs" / run.name
+        log = root / "logs" / study.name / "fine_tune" / f"{run.name}.log"
+        record = _json(folder / "run.json")
+        cost = _json(folder / "cost.json").get("train_seconds")
+        yield _job("fine_tune", run.name, record.get("digest"), run.digest, cost, log, now)
+        for probe in study.probes_of(run):
+            yield _probe(study, run, probe, root, now)
+
+
+def report(study: Study, root: Path = Path(), now: float | None = None) -> list[str]:
+    """Return the lines of `make status`: a table, then what is at work and what failed, with its last words.
+
+    The time left assumes that as many jobs run at once as do now (at least one), each as long as those of its rule
+    that are done; a rule of which none is done counts as unknown.
+    """
+    found = list(jobs(study, root, now))
+    rules = list(dict.fromkeys(job.rule for job in found))
+    lines = [f"{study.name}: {len(study.runs)} runs", _line(["", *STATES, "all", "seconds each"])]
+    busy = max(1, sum(job.state == "at work" for job in found))
+    seconds, unknown = 0.0, False
+    for rule in rules:
+        own = [job for job in found if job.rule == rule]
+        counts = Counter(job.state for job in own)
+        taken = [job.seconds for job in own if job.seconds is not None]
+        mean = sum(taken) / len(taken) if taken else None
+        lines.append(
+            _line(
+                [
+                    rule,
+                    *(str(counts[state]) for state in STATES),
+                    str(len(own)),
+                    f"{mean:.0f}" if mean else "?",
+                ]
+            )
+        )
+        left = len(own) - counts["done"]
+        unknown |= bool(left) and mean is None
+        seconds += left * (mean or 0.0)
+    if any(job.state != "done" for job in found):
+        lines.append(
+            f"about {_duration(seconds / busy)} left{', and what was never timed yet' if unknown else ''}"
+        )
+    lines += [
+        f"{job.state}: {job.rule} {job.name}: {job.says}"
+        for job in found
+        if job.state in ("at work", "failed")
+    ]
+    return lines
+
+
+def _probe(study: Study, run: Run, probe: str, root: Path, now: float) -> Job:
+    folder = root / study.root / "probes" / run.name
+    log = root / "logs" / study.name / "probe" / run.name / f"{probe}.log"
+    found = _identity(folder / f"{probe}.parquet").get("probe_digest")
+    cost = _json(folder / f"{probe}.cost.json").get("seconds")
+    return _job("probe", f"{run.name}/{probe}", found, study.probe_digest(run, probe), cost, log, now)
+
+
+def _job(
+    rule: str, name: str, found: str | None, today: str, seconds: float | None, log: Path, now: float
+) -> Job:
+    says, age = _last_line(log, now)
+    if found == today:
+        return Job(rule, name, "done", seconds, says)
+    if _is_failure(says):
+        return Job(rule, name, "failed", None, says)
+    if age < QUIET:
+        return Job(rule, name, "at work", None, says or "starting")
+    return Job(rule, name, "waiting" if found is None else "stale", None, says)
+
+
+def _last_line(log: Path, now: float) -> tuple[str, float]:
+    """Return the last line of a log and how many seconds ago it was written; no log is infinitely old."""
+    try:
+        age = now - log.stat().st_mtime
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        return "", float("inf")
+    return (lines[-1] if lines else ""), age
+
+
+def _is_failure(line: str) -> bool:
+    """A job that ended badly says `error: ...`, or its last line is that of a Python exception."""
+    word = line.split(":")[0]
+    return word == "error" or (word.endswith(("Error", "Exception", "Killed")) and " " not in word)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """What a file holds; nothing when it is missing or not whole, which the rules say when they read it."""
+    try:
+        content = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        content = json.loads(metadata[b"identity"])
+    except (OSError, ValueError, KeyError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _line(cells: list[str]) -> str:
+    return f"{cells[0]:12}" + "".join(
+        f"{cell:>14}" if cell == "seconds each" else f"{cell:>9}" for cell in cells[1:]
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"

@@ -1,0 +1,93 @@
+"""One device for each process: none used twice at once, none leaked by a killed process."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tradeoff import devices, gpus
+from tradeoff.errors import UserError
+
+# Takes a device, refuses one whose note names a living process, leaves its own note, works, takes the note away.
+JOB = """
+import os, sys, time
+from pathlib import Path
+from tradeoff.gpus import take_one
+
+folder, seconds, names = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
+note = folder / names[take_one(names, folder / "locks", wait=0.02)]
+if note.exists() and Path(f"/proc/{note.read_text()}").exists():
+    sys.exit(f"{note.name} is in use by {note.read_text()}")
+note.write_text(str(os.getpid()))
+time.sleep(seconds)
+note.unlink()
+"""
+
+
+def test_forty_jobs_on_eight_devices_with_random_kills_never_share_one_and_leak_none(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    names = [f"GPU-{number}" for number in range(8)]
+    waiting = [[f"{draw.uniform(0.02, 0.15)}", *names] for _ in range(40)]
+    running: list[subprocess.Popen[bytes]] = []
+    codes = []
+    while waiting or running:
+        while waiting and len(running) < 12:  # more than there are devices
+            command = [sys.executable, "-c", JOB, str(tmp_path), *waiting.pop()]
+            running.append(subprocess.Popen(command))
+        for job in [job for job in running if job.poll() is None and draw.random() < 0.01]:
+            job.kill()
+            job.wait()
+        codes += [job.returncode for job in running if job.poll() is not None]
+        running = [job for job in running if job.poll() is None]
+        time.sleep(0.01)
+    assert len(codes) == 40
+    assert set(codes) == {0, -signal.SIGKILL}  # 1: given a device in use
+    free = [gpus.take_one(names, tmp_path / "locks", wait=60) for _ in names]
+    assert free == list(range(8))  # none is still held
+
+
+def test_a_job_sees_only_the_devices_it_may_use_and_shares_locks_with_jobs_that_see_others(
+    tmp_path: Path,
+) -> None:
+    job = "import sys; from pathlib import Path; from tradeoff.gpus import take_one; import time\n"
+    job += "print(take_one(sys.argv[2:], Path(sys.argv[1])), flush=True); time.sleep(30)"
+    first = subprocess.Popen(
+        [sys.executable, "-c", job, str(tmp_path), "GPU-b", "GPU-c"], stdout=subprocess.PIPE
+    )
+    assert first.stdout is not None
+    assert first.stdout.readline() == b"0\n"  # GPU-b
+    second = subprocess.Popen(
+        [sys.executable, "-c", job, str(tmp_path), "GPU-a", "GPU-b", "GPU-c"], stdout=subprocess.PIPE
+    )
+    third = subprocess.Popen(
+        [sys.executable, "-c", job, str(tmp_path), "GPU-b", "GPU-c"], stdout=subprocess.PIPE
+    )
+    assert second.stdout is not None
+    assert third.stdout is not None
+    assert {second.stdout.readline(), third.stdout.readline()} == {b"0\n", b"1\n"}  # GPU-a and GPU-c
+    for one in (first, second, third):
+        os.kill(one.pid, signal.SIGKILL)
+        one.wait()
+        one.stdout.close()  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_auto_is_the_cpu_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert devices.choose_device("auto") == torch.device("cpu")
+    assert "no GPU here" in capsys.readouterr().out
+    with pytest.raises(UserError, match="without a usable GPU"):
+        devices.choose_device("cuda")
+
+
+def test_with_several_gpus_auto_takes_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(devices, "_names", lambda: ["GPU-a", "GPU-b"])
+    monkeypatch.setattr(devices, "take_one", lambda names: names.index("GPU-b"))
+    assert devices.choose_device("auto") == torch.device("cuda:1")
+    assert devices.choose_device("cuda:0") == torch.device("cuda:0")
