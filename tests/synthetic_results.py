@@ -300,6 +300,8 @@ def _write_probe(
         "accuracy": np.array(correct) / n,
         "low": low,
         "high": high,
+        "audited": pa.nulls(len(step), pa.int64()),
+        "disagreed": pa.nulls(len(step), pa.int64()),
     }
     metadata = {b"identity": json.dumps(_identity(run, probe)).encode(), b"flags": b"[]"}
     pq.write_table(pa.table(columns).replace_schema_metadata(metadata), path)
