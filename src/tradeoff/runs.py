@@ -15,7 +15,7 @@ from tradeoff.data.splits import Split, load_split
 from tradeoff.devices import choose_device
 from tradeoff.files import canonical_json, digest_of, sha256_of, whole_file, write_json
 from tradeoff.identity import hardware, versions
-from tradeoff.schedules import probe_steps
+from tradeoff.schedules import kept_steps, probe_steps
 from tradeoff.training import Job, State, evaluate, train
 
 
@@ -42,7 +42,7 @@ def fine_tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output
     job = _job(model, spec, train_set, validation_set, output / f"resume-{digest_of(identity)[:16]}")
     _drop_other_attempts(output, job.parts)
     state = train(job)
-    steps = probe_steps(spec["probe_schedule"], state.step)
+    steps = kept_steps(probe_steps(spec["probe_schedule"], state.step), spec["snapshots"])
     metadata = snapshots.metadata(spec["strategy_spec"], spec["backbone_spec"], identity["weights_sha256"])
     snapshots.join(job.parts, steps, output / "snapshots.safetensors", metadata)
     _write_log(output / "training.parquet", state, identity["digest"])
@@ -87,6 +87,7 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path) -> None:
         "strategy_spec": {"name": "full", "params": {}},
         "objective_spec": {"name": "standard", "params": {}},
         "probe_schedule": [{"every": steps_per_epoch}],
+        "snapshots": "last",
     }
     identity = digest_of([spec, code, packed.digest])
     job = _job(model, spec, splits["train"], splits["validation"], output / f"resume-{identity[:16]}")
@@ -138,6 +139,7 @@ def _job(
         spec["seed"],
         parts,
         label,
+        spec["snapshots"],
     )
 
 

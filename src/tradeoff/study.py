@@ -95,6 +95,7 @@ class Study:
             "objective_spec": {"name": objective, "params": params["objectives"][objective]},
             "training": params["training"] | variant.training,
             "probe_schedule": params["probe_schedule"],
+            "snapshots": params["snapshots"],
             "compute": {key: params["compute"][key] for key in ("threads", "device")},
         }
         name = f"{dataset}/{backbone}/{variant.name}/{objective}/seed{seed}"

@@ -24,7 +24,7 @@ from tradeoff.data.splits import Split
 from tradeoff.errors import UserError
 from tradeoff.files import whole_file
 from tradeoff.progress import Progress
-from tradeoff.schedules import learning_rate, probe_steps, total_steps
+from tradeoff.schedules import kept_steps, learning_rate, probe_steps, total_steps
 from tradeoff.strategies.applied import Applied
 
 EVALUATION_BATCH = 512
@@ -37,6 +37,7 @@ class Job:
 
     model: on its device, strategy applied; train, validation: images uint8, labels, ids.
     recipe: the section `training` of params, resolved; probe_schedule: see `schedules.probe_steps`.
+    keep: which of the scheduled snapshots remain, see `schedules.kept_steps`.
     parts: the folder of resume files and snapshots; it belongs to this job alone.
     """
 
@@ -50,6 +51,7 @@ class Job:
     seed: int
     parts: Path
     label: str
+    keep: str | dict[str, int] = "all"
 
 
 @dataclass
@@ -62,7 +64,7 @@ class State:
 
 
 def train(job: Job) -> State:
-    """Train to the end, leaving a snapshot file in `job.parts` for every scheduled step; return the log.
+    """Train to the end, leaving a snapshot file in `job.parts` for every step that is kept; return the log.
 
     Log rows: step (updates done), epoch, loss (of that step's batch), learning_rate, epsilon, and at the end of
     each epoch and at the last step validation_accuracy and validation_loss, else None.
@@ -71,6 +73,7 @@ def train(job: Job) -> State:
     steps_per_epoch = math.ceil(len(job.train.labels) / job.recipe["batch_size"])
     total = total_steps(job.recipe["epochs"], len(job.train.labels), job.recipe["batch_size"])
     scheduled = set(probe_steps(job.probe_schedule, total))
+    kept = kept_steps(sorted(scheduled), job.keep)
     optimizer = torch.optim.AdamW(
         strategies.decay_groups(job.model, job.recipe["weight_decay"]), lr=0.0, betas=BETAS, fused=True
     )
@@ -81,7 +84,7 @@ def train(job: Job) -> State:
     pending: list[tuple[dict[str, Any], Tensor]] = []
     note = ""
     if state.step == 0:
-        _save(job, optimizer, state)
+        _save(job, optimizer, state, kept)
     while state.step < total:
         step, epoch = state.step, state.step // steps_per_epoch
         rate = learning_rate(
@@ -112,7 +115,7 @@ def train(job: Job) -> State:
             note = f"validation accuracy {row['validation_accuracy']:.3f}"
         if state.step in scheduled:
             state.seconds = time.monotonic() - started
-            _save(job, optimizer, state)
+            _save(job, optimizer, state, kept)
         progress.update(state.step, note)
     return state
 
@@ -243,8 +246,8 @@ def _state_file(parts: Path) -> Path:
     return parts / "state.pt"
 
 
-def _save(job: Job, optimizer: torch.optim.Optimizer, state: State) -> None:
-    """Write the snapshot of this step, then the state that continues from it."""
+def _save(job: Job, optimizer: torch.optim.Optimizer, state: State, kept: list[int]) -> None:
+    """Write the snapshot of this step, then the state that continues from it; drop older ones not kept."""
     tensors = snapshots.trainable_state(job.model)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
@@ -261,6 +264,7 @@ def _save(job: Job, optimizer: torch.optim.Optimizer, state: State) -> None:
             },
             temporary,
         )
+    snapshots.drop_parts(job.parts, {*kept, state.step})
 
 
 def _resume(job: Job, optimizer: torch.optim.Optimizer) -> State:

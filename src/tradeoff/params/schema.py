@@ -37,6 +37,7 @@ def assemble() -> Schema:
                 "pretraining": _object(RECIPE | {"seed": _integer(0, "seed of weights and batches")}),
                 "training": _object(RECIPE),
                 "probe_schedule": PROBE_SCHEDULE,
+                "snapshots": SNAPSHOTS,
                 "strategies": _partial(_strategies()),
                 "objectives": _partial(_objectives()),
                 "probes": {"type": "object", "description": "probes by name", **_named(_probe())},
@@ -216,6 +217,16 @@ PROBE_SCHEDULE = {
     )
     | {"required": ["every"]},
     "description": "snapshots: every so many steps until a step; the last entry needs no `until`",
+}
+
+SNAPSHOTS = {
+    "anyOf": [
+        {"enum": ["all", "last"]},
+        _object(
+            {"every": _integer(1, "keep each n-th of the scheduled steps, the first and the last with them")}
+        ),
+    ],
+    "description": "which snapshots are kept: all, last, or {every: n}",
 }
 
 TRADEOFF = _object(
