@@ -1,0 +1,260 @@
+"""Every job of a study with what it will cost: counted from params, before anything runs."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tradeoff.artifacts import FIGURES, TABLES, available
+from tradeoff.files import read_json
+from tradeoff.plan import attacks, objectives
+from tradeoff.plan.calibration import Calibration, Work
+from tradeoff.plan.images import Images, packed_bytes
+from tradeoff.plan.sizes import Size, Sizes
+from tradeoff.schedules import kept_steps, probe_steps, total_steps
+from tradeoff.study import Run, Study
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the workflow.
+
+    rule: its rule; name: what it makes, such as a run's name; tags: what it belongs to (dataset, strategy, ...).
+    work: what the model has to do, as expected; most: the same if no attack fooled any sample.
+    snapshots: how many it writes; image_attacks: test images x snapshots x perturbation sizes.
+    disk: bytes of its results; scratch: bytes that it needs besides while it runs.
+    done: its results are there, made with today's settings.
+    """
+
+    rule: str
+    name: str
+    tags: dict[str, str] = field(default_factory=dict)
+    work: tuple[Work, ...] = ()
+    most: tuple[Work, ...] = ()
+    snapshots: int = 0
+    image_attacks: int = 0
+    disk: int = 0
+    scratch: int = 0
+    megabytes: float = 0.0
+    torch: bool = True
+    done: bool = False
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations as expected."""
+        return sum(work.images * work.flops for work in self.work)
+
+    def seconds(self, device: Calibration, *, most: bool = False) -> float:
+        """Seconds on a device, expected or at most."""
+        start = device.job if self.torch else device.artifact
+        work = sum(device.seconds(each) for each in (self.most if most else self.work))
+        return start + work + self.megabytes * device.megabyte
+
+
+class Jobs:
+    """The jobs of a study. sizes: models' and attacks'; with `ignore_done` nothing counts as done."""
+
+    def __init__(self, study: Study, sizes: Sizes, *, ignore_done: bool = False) -> None:
+        self.study, self.sizes, self.ignore_done = study, sizes, ignore_done
+        self.images = Images(study)
+
+    def all(self) -> Iterator[Job]:
+        """Yield every job in the order of the workflow."""
+        yield from self._data()
+        yield from self._backbones()
+        for run in self.study.runs.values():
+            yield from self._run(run)
+        yield from self._artifacts()
+
+    # --- data and backbones
+
+    def _data(self) -> Iterator[Job]:
+        study = self.study
+        for name in study.datasets():
+            counts = self.images.of(name)
+            raw = Path("data/raw") / name
+            megabytes = counts.bytes / 1e6
+            yield Job(
+                "fetch_dataset",
+                name,
+                {"dataset": name},
+                megabytes=megabytes,
+                disk=counts.bytes,
+                done=self._there(raw / "source.json"),
+            )
+            folders = {
+                study.packed(name, backbone): backbone for backbone in study.params["study"]["backbones"]
+            }
+            for folder, backbone in folders.items():
+                yield Job(
+                    "pack_dataset",
+                    Path(folder).name,
+                    {"dataset": name},
+                    megabytes=megabytes,
+                    disk=packed_bytes(study, name, backbone, counts),
+                    torch=False,
+                    done=self._there(Path(folder) / "manifest.json"),
+                )
+
+    def _backbones(self) -> Iterator[Job]:
+        for name in self.study.params["study"]["backbones"]:
+            spec = self.study.params["backbones"][name]
+            size = self.sizes.model(spec, {"name": "full", "params": {}})
+            done = self._there(Path(self.study.root) / "backbones" / name / "backbone.json")
+            rule, work = "fetch_backbone", ()
+            if name in self.study.pretrained():
+                rule, work = "pretrain_backbone", tuple(self._pretraining(name, size))
+            tags = {"backbone": name}
+            yield Job(rule, name, tags, work, work, disk=size.weights, done=done)
+
+    def _pretraining(self, backbone: str, size: Size) -> list[Work]:
+        spec = self.study.pretraining_spec(backbone)
+        recipe, data = spec["training"], spec["data"]
+        counts = self.images.of(spec["dataset"])
+        used = {split: counts.used(split, data["validation_share"], None) for split in SPLITS}
+        epochs = recipe["epochs"]
+        model, precision = spec["backbone_spec"]["model"], recipe["precision"]
+        return [
+            Work("train", model, "full", precision, size.train, used["train"] * epochs),
+            Work("forward", model, "", precision, size.forward, used["validation"] * epochs + used["test"]),
+        ]
+
+    # --- runs and their probes
+
+    def _run(self, run: Run) -> Iterator[Job]:
+        spec = run.spec
+        counts = self.images.of(run.dataset)
+        share, limit = spec["data"]["validation_share"], self.study.params["data"]["limit"]
+        used = {split: counts.used(split, share, limit[split]) for split in SPLITS}
+        size = self.sizes.model(spec["backbone_spec"], spec["strategy_spec"])
+        recipe = spec["training"]
+        total = total_steps(recipe["epochs"], max(1, used["train"]), recipe["batch_size"])
+        steps = kept_steps(probe_steps(spec["probe_schedule"], total), spec["snapshots"])
+        snapshot = size.snapshot(counts.classes)
+        tags = {
+            key: str(getattr(run, key)) for key in ("dataset", "backbone", "strategy", "objective", "seed")
+        }
+        work = tuple(self._training(run, used, size))
+        record = self._record(run)
+        yield Job(
+            "fine_tune",
+            run.name,
+            tags,
+            work,
+            work,
+            snapshots=len(steps),
+            disk=len(steps) * snapshot,
+            # Parts are joined at the end; the optimizer keeps two numbers for each weight.
+            scratch=len(steps) * snapshot + 3 * snapshot,
+            done=record is not None,
+        )
+        for probe in self.study.probes_of(run):
+            yield self._probe(run, probe, record, (steps, total), size, tags)
+
+    def _training(self, run: Run, used: dict[str, int], size: Size) -> Iterator[Work]:
+        spec, recipe = run.spec, run.spec["training"]
+        epochs, objective = recipe["epochs"], spec["objective_spec"]
+        passed = used["train"] * epochs
+
+        def work(kind: str, flops: float, images: float) -> Work:
+            return Work(kind, spec["backbone_spec"]["model"], run.family, recipe["precision"], flops, images)
+
+        inner = objectives.inner_steps(objective["name"], objective["params"], epochs)
+        if size.fixed_features and not inner:
+            yield work("forward", size.forward, used["train"])
+            yield work("train", size.train, passed)
+        else:
+            # A head on features that change with the attack costs a forward pass more than a head alone.
+            train = max(size.train, size.forward) * objectives.PASSES.get(objective["name"], 1)
+            yield work("train", train, passed)
+        yield work("gradient", size.gradient, passed * inner)
+        yield work("forward", size.forward, used["validation"] * math.ceil(epochs))
+
+    def _probe(
+        self,
+        run: Run,
+        name: str,
+        record: dict[str, Any] | None,
+        schedule: tuple[list[int], int],
+        size: Size,
+        tags: dict[str, str],
+    ) -> Job:
+        probe = self.study.probe_spec(name)
+        steps, total = schedule
+        limit = probe["limit"]
+        share = run.spec["data"]["validation_share"]
+        tested = [
+            self.images.of(reference).used("test", share, limit)
+            for reference in self.study.test_sets(run.dataset, name)
+        ]
+        classes = self.images.of(run.dataset).classes
+        clean = len(steps) * sum(tested)
+        precision = probe["compute"]["precision"]
+
+        def work(kind: str, images: float) -> Work:
+            flops = size.gradient if kind == "gradient" else size.forward
+            return Work(kind, run.spec["backbone_spec"]["model"], run.family, precision, flops, images)
+
+        expected, most, attacked = [work("forward", clean)], [work("forward", clean)], 0
+        if probe["kind"] == "attack":
+            attacked = clean * len(probe["epsilons"])
+            for found, bound in ((expected, False), (most, True)):
+                gradients, queries = attacks.evaluations(
+                    self.sizes, probe, run, classes, tested[0], (steps, total), bound=bound
+                )
+                found += [work("gradient", gradients), work("forward", queries)]
+        return Job(
+            "probe",
+            f"{run.name}/{name}",
+            tags | {"probe": name},
+            tuple(expected),
+            tuple(most),
+            image_attacks=attacked,
+            disk=clean,  # a byte for each outcome
+            done=record is not None and self._probed(run, name),
+        )
+
+    # --- artifacts
+
+    def _artifacts(self) -> Iterator[Job]:
+        summary = self.study.summary()
+        root = Path(self.study.root)
+        yield Job("gather", "probes.parquet", torch=False, done=self._there(root / "tables/probes.parquet"))
+        figures = available(summary, FIGURES)
+        if "frontiers" in figures:
+            for rule, file in (("pareto_auc", "tables/pareto_auc.csv"), ("write_metrics", "metrics.json")):
+                yield Job(rule, file, torch=False, done=self._there(root / file))
+        for name in figures:
+            yield Job("figures", name, torch=False, done=self._there(root / "figures" / f"{name}.png"))
+        for name in available(summary, TABLES):
+            yield Job("tables", name, torch=False, done=self._there(root / "tables" / f"{name}.md"))
+
+    # --- what is done
+
+    def _there(self, file: Path) -> bool:
+        return file.is_file() and not self.ignore_done
+
+    def _record(self, run: Run) -> dict[str, Any] | None:
+        """run.json of a run made with today's settings."""
+        file = Path(self.study.root) / "runs" / run.name / "run.json"
+        if not self._there(file):
+            return None
+        record: dict[str, Any] = read_json(file)
+        return record if record.get("digest") == run.digest else None
+
+    def _probed(self, run: Run, name: str) -> bool:
+        """Whether a probe's table is there and made with today's settings."""
+        file = Path(self.study.root) / "probes" / run.name / f"{name}.parquet"
+        if not self._there(file):
+            return False
+        try:
+            metadata = pq.read_schema(file).metadata or {}
+        except (pa.ArrowException, OSError):
+            return False
+        return self.study.probe_digest(run, name).encode() in metadata.get(b"identity", b"")
