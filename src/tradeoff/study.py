@@ -229,9 +229,12 @@ class Study:
         for name in self.datasets():
             registry.check(name, self.params["datasets"], None)
         if self.mirror:
-            registry.check_mirror(self.datasets(), self.params["datasets"], self.mirror)
-        for backbone in self.params["study"]["backbones"]:
-            self._check_weights(backbone)
+            registry.check_mirror(
+                self.datasets(), self.params["datasets"], self.mirror, self.mirrored_weights()
+            )
+        else:
+            for backbone in self.params["study"]["backbones"]:
+                self._check_weights(backbone)
         for backbone in self.params["study"]["backbones"]:
             model = self.params["backbones"][backbone]["model"]
             families.family_of(model)
@@ -261,18 +264,20 @@ class Study:
                         error.do,
                     ) from None
 
+    def mirrored_weights(self) -> list[str]:
+        """Names that a mirror has for the weights of the study's backbones."""
+        weights = (self.params["backbones"][name]["weights"] for name in self.params["study"]["backbones"])
+        return [registry.mirrored_weights(each) for each in weights if "pretrain" not in each]
+
     def _check_weights(self, backbone: str) -> None:
-        """A file of weights is where it is looked for."""
+        """Without a mirror, a file of weights is where it is looked for."""
         file = self.params["backbones"][backbone]["weights"].get("file")
-        if file is None:
-            return
-        places = [Path(file)] if self.mirror is None else [self.mirror / "weights" / file, Path(file)]
-        if not any(place.is_file() for place in places):
+        if file is not None and not Path(file).is_file():
             raise UserError(
                 f"backbones.{backbone}.weights.file",
-                f"no file at {' or '.join(map(str, places))}",
+                f"no file at {file}",
                 "the weights there",
-                "" if self.mirror else "or name a mirror (data.mirror, TRADEOFF_MIRROR) that holds them",
+                "or name a mirror (data.mirror, TRADEOFF_MIRROR) that holds them",
             )
 
     def _check_headline(self) -> None:

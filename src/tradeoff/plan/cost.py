@@ -11,6 +11,8 @@ from tradeoff.plan.jobs import Job, Jobs
 from tradeoff.plan.sizes import Sizes
 from tradeoff.study import Study
 
+WORTH = 0.95  # a change that leaves more than this share of hours, FLOPs and disk is not worth a line
+
 
 @dataclass(frozen=True)
 class Total:
@@ -88,6 +90,7 @@ def savings(study: Study, sizes: Sizes, device: Calibration | None) -> list[Savi
                 then.disk / today.disk if today.disk else 1.0,
             )
         )
+    found = [it for it in found if min(it.seconds or it.flops, it.flops, it.disk) < WORTH]
     return sorted(found, key=lambda saving: saving.flops if saving.seconds is None else saving.seconds)
 
 

@@ -4,13 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from tradeoff import status
 from tradeoff.artifacts import FIGURES, TABLES, available
-from tradeoff.files import read_json
 from tradeoff.plan import attacks, objectives
 from tradeoff.plan.calibration import Calibration, Work
 from tradeoff.plan.images import Images, packed_bytes
@@ -29,6 +25,7 @@ class Job:
     work: what the model has to do, as expected; most: the same if no attack fooled any sample.
     snapshots: how many it writes; image_attacks: test images x snapshots x perturbation sizes.
     disk: bytes of its results; scratch: bytes that it needs besides while it runs.
+    megabytes: of encoded images that it reads; torch: it imports torch. assumed: its images are not counted yet.
     done: its results are there, made with today's settings.
     """
 
@@ -43,6 +40,7 @@ class Job:
     scratch: int = 0
     megabytes: float = 0.0
     torch: bool = True
+    assumed: bool = False
     done: bool = False
 
     @property
@@ -63,6 +61,8 @@ class Jobs:
     def __init__(self, study: Study, sizes: Sizes, *, ignore_done: bool = False) -> None:
         self.study, self.sizes, self.ignore_done = study, sizes, ignore_done
         self.images = Images(study)
+        found = [] if ignore_done else status.jobs(study)
+        self.done = {(job.rule, job.name) for job in found if job.state == "done"}
 
     def all(self) -> Iterator[Job]:
         """Yield every job in the order of the workflow."""
@@ -86,6 +86,7 @@ class Jobs:
                 {"dataset": name},
                 megabytes=megabytes,
                 disk=counts.bytes,
+                assumed=not counts.known,
                 done=self._there(raw / "source.json"),
             )
             folders = {
@@ -141,7 +142,6 @@ class Jobs:
             key: str(getattr(run, key)) for key in ("dataset", "backbone", "strategy", "objective", "seed")
         }
         work = tuple(self._training(run, used, size))
-        record = self._record(run)
         yield Job(
             "fine_tune",
             run.name,
@@ -152,10 +152,10 @@ class Jobs:
             disk=len(steps) * snapshot,
             # Parts are joined at the end; the optimizer keeps two numbers for each weight.
             scratch=len(steps) * snapshot + 3 * snapshot,
-            done=record is not None,
+            done=self._is_done("fine_tune", run.name),
         )
         for probe in self.study.probes_of(run):
-            yield self._probe(run, probe, record, (steps, total), size, tags)
+            yield self._probe(run, probe, (steps, total), size, tags)
 
     def _training(self, run: Run, used: dict[str, int], size: Size) -> Iterator[Work]:
         spec, recipe = run.spec, run.spec["training"]
@@ -180,7 +180,6 @@ class Jobs:
         self,
         run: Run,
         name: str,
-        record: dict[str, Any] | None,
         schedule: tuple[list[int], int],
         size: Size,
         tags: dict[str, str],
@@ -217,7 +216,7 @@ class Jobs:
             tuple(most),
             image_attacks=attacked,
             disk=clean,  # a byte for each outcome
-            done=record is not None and self._probed(run, name),
+            done=self._is_done("probe", f"{run.name}/{name}"),
         )
 
     # --- artifacts
@@ -240,21 +239,5 @@ class Jobs:
     def _there(self, file: Path) -> bool:
         return file.is_file() and not self.ignore_done
 
-    def _record(self, run: Run) -> dict[str, Any] | None:
-        """run.json of a run made with today's settings."""
-        file = Path(self.study.root) / "runs" / run.name / "run.json"
-        if not self._there(file):
-            return None
-        record: dict[str, Any] = read_json(file)
-        return record if record.get("digest") == run.digest else None
-
-    def _probed(self, run: Run, name: str) -> bool:
-        """Whether a probe's table is there and made with today's settings."""
-        file = Path(self.study.root) / "probes" / run.name / f"{name}.parquet"
-        if not self._there(file):
-            return False
-        try:
-            metadata = pq.read_schema(file).metadata or {}
-        except (pa.ArrowException, OSError):
-            return False
-        return self.study.probe_digest(run, name).encode() in metadata.get(b"identity", b"")
+    def _is_done(self, rule: str, name: str) -> bool:
+        return (rule, name) in self.done

@@ -37,6 +37,8 @@ def describe(
     needed = scratch(left, at_once)
     yield f"disk: data {_bytes(data)}, snapshots {_bytes(snapshots)}, other results {_bytes(rest)};"
     yield f"      besides, {_bytes(needed)} while jobs run"
+    if unknown := [job.name for job in left if job.assumed]:
+        yield f"assumed, as nobody has counted them: the images of {', '.join(unknown)}"
     yield from _time(everything, left, device, at_once)
     if left:
         yield ""
