@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,28 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path) -> None:
         },
     )
     shutil.rmtree(job.parts)
+
+
+def try_out(
+    spec: dict[str, Any], data: Path, weights: Path, parts: Path, watch: Callable[[float], None]
+) -> float:
+    """Train as a run's spec says and return the validation accuracy at the end.
+
+    watch: called with the validation accuracy after each epoch; what it raises ends the training. parts: a folder
+    for snapshots, which nobody will look at. No test image is read.
+    """
+    packed = PackedDataset.open(data)
+    _, domain = split_reference(spec["dataset"])
+    train_set, validation_set = (
+        load_split(data, domain, split, **_split_settings(spec["data"], split))
+        for split in ("train", "validation")
+    )
+    model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
+    spec = spec | {"snapshots": "last", "probe_schedule": [{"every": 2**31}]}
+    shutil.rmtree(parts, ignore_errors=True)
+    state = train(_job(model, spec, train_set, validation_set, parts), watch)
+    accuracy: float = state.rows[-1]["validation_accuracy"]
+    return accuracy
 
 
 def _job(

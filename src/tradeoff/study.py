@@ -81,6 +81,7 @@ class Study:
 
     def _run(self, dataset: str, backbone: str, variant: "Variant", objective: str, seed: int) -> Run:
         params = self.params
+        cell = f"{dataset}/{backbone}/{variant.name}/{objective}"
         spec = {
             "dataset": dataset,
             "backbone": backbone,
@@ -93,7 +94,7 @@ class Study:
             "pretraining": self.pretraining_spec(backbone) if backbone in self.pretrained() else None,
             "strategy_spec": {"name": variant.family, "params": variant.params},
             "objective_spec": {"name": objective, "params": params["objectives"][objective]},
-            "training": params["training"] | variant.training,
+            "training": params["training"] | variant.training | self._recipe(cell),
             "probe_schedule": params["probe_schedule"],
             "snapshots": params["snapshots"],
             "compute": {key: params["compute"][key] for key in ("threads", "device")},
@@ -102,6 +103,65 @@ class Study:
         return Run(
             name, dataset, backbone, variant.name, variant.family, variant.label, objective, seed, spec
         )
+
+    # --- recipes of single cells
+
+    def _recipe(self, cell: str) -> dict[str, Any]:
+        """What params say of a cell dataset/backbone/strategy/objective: tuned values, and pinned ones over them."""
+        recipe: dict[str, Any] = {}
+        for section in ("tuned", "recipes"):
+            for name in (cell.rpartition("/")[0], cell):
+                recipe |= self.params[section].get(name, {})
+        return recipe
+
+    def tuning(self) -> dict[str, dict[str, Any]]:
+        """The searches of `make tune` by cell, each a spec for `tradeoff.tuning.tune`.
+
+        A cell is dataset/backbone/strategy, tuned on one objective for all, or with /objective where each is tuned.
+        Cells with a pinned learning rate are left out; today's tuned values play no part.
+        """
+        settings = self.params["tuning"]
+        search = {name: settings[name] for name in ("learning_rate", "weight_decay") if settings[name]}
+        untuned = Study(self.params | {"tuned": {}}, self.mirror)
+        chosen = settings["objective"] or next(iter(untuned.runs.values())).objective
+        cells = {}
+        for run in untuned.runs.values():
+            cell = f"{run.dataset}/{run.backbone}/{run.strategy}"
+            own = f"{cell}/{run.objective}"
+            if run.seed != self.params["study"]["seeds"][0] or chosen not in ("each", run.objective):
+                continue
+            if "learning_rate" in untuned._recipe(own):
+                continue
+            training = run.spec["training"]
+            if settings["epochs"] is not None:
+                training = training | {"epochs": settings["epochs"]}
+            cells[own if chosen == "each" else cell] = {
+                "run": run.spec | {"training": training, "seed": settings["seed"]},
+                "search": search,
+                **{key: settings[key] for key in ("trials", "reduction_factor", "seed")},
+            }
+        return cells
+
+    def _check_tuning(self) -> None:
+        objectives = {run.objective for run in self.runs.values()}
+        chosen = self.params["tuning"]["objective"]
+        if chosen not in (None, "each", *objectives):
+            raise UserError(
+                "tuning.objective", repr(chosen), f"one of {', '.join(sorted(objectives))}, each or null"
+            )
+        cells = {
+            cell
+            for run in self.runs.values()
+            for cell in (f"{run.name.rsplit('/', 2)[0]}", run.name.rsplit("/", 1)[0])
+        }
+        for section in ("recipes", "tuned"):
+            for cell in self.params[section]:
+                if cell not in cells:
+                    raise UserError(
+                        f"{section}.{cell}",
+                        "no such cell in this study",
+                        "dataset/backbone/strategy[/objective]",
+                    )
 
     # --- probes
 
@@ -221,6 +281,7 @@ class Study:
 
     def _check(self) -> None:
         self._check_headline()
+        self._check_tuning()
         for name in self.params["study"]["probes"]:
             self._check_test_sets(name)
         for reference in self.params["study"]["datasets"]:

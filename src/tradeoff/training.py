@@ -63,11 +63,12 @@ class State:
     seconds: float
 
 
-def train(job: Job) -> State:
+def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
     """Train to the end, leaving a snapshot file in `job.parts` for every step that is kept; return the log.
 
     Log rows: step (updates done), epoch, loss (of that step's batch), learning_rate, epsilon, and at the end of
     each epoch and at the last step validation_accuracy and validation_loss, else None.
+    watch: called with each validation accuracy; what it raises ends the training.
     A loss or a parameter that is not finite is a UserError that names step, learning rate and the last snapshot.
     """
     steps_per_epoch = math.ceil(len(job.train.labels) / job.recipe["batch_size"])
@@ -113,6 +114,8 @@ def train(job: Job) -> State:
                 job.model, job.validation, job.recipe
             )
             note = f"validation accuracy {row['validation_accuracy']:.3f}"
+            if watch is not None:
+                watch(row["validation_accuracy"])
         if state.step in scheduled:
             state.seconds = time.monotonic() - started
             _save(job, optimizer, state, kept)

@@ -41,7 +41,7 @@ def evaluations(
     halving = HALVING[probe.get("norm", "linf")]
     if probe.get("norm") == "l2":
         halving *= run.spec["backbone_spec"]["image_size"] / 32
-    halving = max(halving, run.spec.get("objective_epsilon") or 0.0)
+    halving = max(halving, run.spec["objective_spec"]["params"].get("epsilon", 0.0))
     dropped_late = FOOLED_AFTER if probe.get("criterion", "any_iterate") == "any_iterate" else 1.0
     first = stages[0]
     gradients = queries = 0.0

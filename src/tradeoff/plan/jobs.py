@@ -175,6 +175,9 @@ class Jobs:
             yield work("train", train, passed)
         yield work("gradient", size.gradient, passed * inner)
         yield work("forward", size.forward, used["validation"] * math.ceil(epochs))
+        if robust := spec.get("robust_validation"):
+            images = min(used["validation"], robust["limit"]) * math.ceil(epochs / robust["every"])
+            yield work("gradient", size.gradient, images * (robust["steps"] + 1))
 
     def _probe(
         self,
