@@ -33,7 +33,7 @@ class Work:
 class Calibration:
     """A device: its name, how many jobs run on it at once, and its measured rates.
 
-    job, artifact: seconds that a job with torch takes besides its work, and a table or figure altogether.
+    job: seconds that a job with torch takes besides its work; artifact, figure: that one without takes, and a figure.
     megabyte: seconds to read, decode and pack one megabyte of encoded images.
     """
 
@@ -42,6 +42,7 @@ class Calibration:
     at_once: int
     job: float
     artifact: float
+    figure: float
     megabyte: float
     rates: list[dict[str, Any]]
 
@@ -77,7 +78,8 @@ def _family(model: str) -> str:
 def read_calibration(name: str | None, hardware: dict[str, Any]) -> Calibration | None:
     """Return the calibration called `name`, or without a name this machine's, None when it has none.
 
-    hardware: this machine (`tradeoff.identity.hardware`). UserError for a name that does not exist.
+    hardware: this machine, {processor, cores, device}; of several calibrations, device `cpu` takes the processor's,
+    any other the GPU's. UserError for a name that does not exist.
     """
     known = {file.stem: file for file in sorted(FOLDER.glob("*.json"))}
     if name is not None:
@@ -87,8 +89,9 @@ def read_calibration(name: str | None, hardware: dict[str, Any]) -> Calibration 
                 "device", repr(name), f"one of {names}", "or measure it: python -m benchmarks.calibrate"
             )
         return _read(known[name])
-    fitting = (calibration for calibration in map(_read, known.values()) if _is(calibration, hardware))
-    return next(fitting, None)
+    fitting = [calibration for calibration in map(_read, known.values()) if _is(calibration, hardware)]
+    wanted = hardware["device"] == "cpu"
+    return min(fitting, key=lambda it: (it.about["device"] == "cpu") != wanted, default=None)
 
 
 def _read(file: Path) -> Calibration:
@@ -104,5 +107,7 @@ def _read(file: Path) -> Calibration:
 
 
 def _is(calibration: Calibration, hardware: dict[str, Any]) -> bool:
-    """Whether it was measured on this kind of machine."""
-    return all(calibration.about.get(key) == value for key, value in hardware.items())
+    """Whether it was measured on this kind of machine, and on the device that is asked for."""
+    about = calibration.about
+    same = all(about.get(key) == hardware[key] for key in ("processor", "cores"))
+    return same and (hardware["device"] != "cpu" or about["device"] == "cpu")

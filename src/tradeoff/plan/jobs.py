@@ -25,7 +25,8 @@ class Job:
     work: what the model has to do, as expected; most: the same if no attack fooled any sample.
     snapshots: how many it writes; image_attacks: test images x snapshots x perturbation sizes.
     disk: bytes of its results; scratch: bytes that it needs besides while it runs.
-    megabytes: of encoded images that it reads; torch: it imports torch. assumed: its images are not counted yet.
+    megabytes: of encoded images that it reads; start: which of a device's constant times it takes.
+    assumed: its images are not counted yet.
     done: its results are there, made with today's settings.
     """
 
@@ -39,7 +40,7 @@ class Job:
     disk: int = 0
     scratch: int = 0
     megabytes: float = 0.0
-    torch: bool = True
+    start: str = "job"
     assumed: bool = False
     done: bool = False
 
@@ -50,7 +51,7 @@ class Job:
 
     def seconds(self, device: Calibration, *, most: bool = False) -> float:
         """Seconds on a device, expected or at most."""
-        start = device.job if self.torch else device.artifact
+        start = {"job": device.job, "artifact": device.artifact, "figure": device.figure}[self.start]
         work = sum(device.seconds(each) for each in (self.most if most else self.work))
         return start + work + self.megabytes * device.megabyte
 
@@ -84,6 +85,7 @@ class Jobs:
                 "fetch_dataset",
                 name,
                 {"dataset": name},
+                start="artifact",
                 megabytes=megabytes,
                 disk=counts.bytes,
                 assumed=not counts.known,
@@ -99,7 +101,7 @@ class Jobs:
                     {"dataset": name},
                     megabytes=megabytes,
                     disk=packed_bytes(study, name, backbone, counts),
-                    torch=False,
+                    start="artifact",
                     done=self._there(Path(folder) / "manifest.json"),
                 )
 
@@ -111,8 +113,8 @@ class Jobs:
             rule, work = "fetch_backbone", ()
             if name in self.study.pretrained():
                 rule, work = "pretrain_backbone", tuple(self._pretraining(name, size))
-            tags = {"backbone": name}
-            yield Job(rule, name, tags, work, work, disk=size.weights, done=done)
+            start = "job" if work else "artifact"
+            yield Job(rule, name, {"backbone": name}, work, work, disk=size.weights, start=start, done=done)
 
     def _pretraining(self, backbone: str, size: Size) -> list[Work]:
         spec = self.study.pretraining_spec(backbone)
@@ -227,15 +229,17 @@ class Jobs:
     def _artifacts(self) -> Iterator[Job]:
         summary = self.study.summary()
         root = Path(self.study.root)
-        yield Job("gather", "probes.parquet", torch=False, done=self._there(root / "tables/probes.parquet"))
+        yield Job(
+            "gather", "probes.parquet", start="artifact", done=self._there(root / "tables/probes.parquet")
+        )
         figures = available(summary, FIGURES)
         if "frontiers" in figures:
             for rule, file in (("pareto_auc", "tables/pareto_auc.csv"), ("write_metrics", "metrics.json")):
-                yield Job(rule, file, torch=False, done=self._there(root / file))
+                yield Job(rule, file, start="artifact", done=self._there(root / file))
         for name in figures:
-            yield Job("figures", name, torch=False, done=self._there(root / "figures" / f"{name}.png"))
+            yield Job("figures", name, start="figure", done=self._there(root / "figures" / f"{name}.png"))
         for name in available(summary, TABLES):
-            yield Job("tables", name, torch=False, done=self._there(root / "tables" / f"{name}.md"))
+            yield Job("tables", name, start="artifact", done=self._there(root / "tables" / f"{name}.md"))
 
     # --- what is done
 
