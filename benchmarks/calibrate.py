@@ -233,7 +233,7 @@ def _megabyte(meter: Meter) -> float:
     """Seconds to decode and resize a megabyte of photographs, 500 x 375 pixels as JPEG."""
     from PIL import Image
 
-    from tradeoff.data.decode import decode
+    from tradeoff.data.decode import Form, decode
 
     smooth = Image.fromarray(_noise(1, 24)[0].transpose(1, 2, 0)).resize((500, 375), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
@@ -242,7 +242,7 @@ def _megabyte(meter: Meter) -> float:
 
     def work(repeats: int) -> None:
         for _ in range(repeats):
-            decode([encoded], 224, "squash")
+            decode([encoded], Form(224, "squash", "bilinear"))
 
     return meter.time(work) / (len(encoded) / 1e6)
 

@@ -31,7 +31,7 @@ announce_mirror(STUDY.mirror)
 wildcard_constraints:
     dataset=r"[a-z][a-z0-9_]*",
     backbone=r"[a-z][a-z0-9_]*",
-    format=r"\d+-(squash|crop)",
+    format=r"\d+-(squash|crop)(-bicubic)?",
     run=r"[^/]+/[^/]+/[^/]+/[^/]+/seed\d+",
     probe=r"[a-z][a-z0-9_]*",
 

@@ -46,12 +46,16 @@ rule pack_dataset:
         manifest="data/packed/{dataset}@{format}/manifest.json",
     log:
         "logs/pack_dataset/{dataset}@{format}.log",
+    # Neither the processes that decode nor the limit are params: another number has to rerun nothing.
+    threads: 8
     params:
         raw=subpath(input.source, parent=True),
         folder=subpath(output.manifest, parent=True),
         size=lambda wildcards: wildcards.format.split("-")[0],
         resize=lambda wildcards: wildcards.format.split("-")[1],
+        interpolation=lambda wildcards: [*wildcards.format.split("-"), "bilinear"][2],
         code=fingerprint("pack_dataset"),
     shell:
         "python -m workflow_scripts.pack_dataset --raw {params.raw:q} --size {params.size}"
-        " --resize {params.resize} --output {params.folder:q} &> {log:q}"
+        " --resize {params.resize} --interpolation {params.interpolation} --workers {threads}"
+        " --up-to {config[data][pack_up_to]} --output {params.folder:q} &> {log:q}"

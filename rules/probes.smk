@@ -14,7 +14,7 @@ rule probes:
 
 
 rule probe:
-    """Evaluate every snapshot of a run: under attack, or on shifted data."""
+    """Evaluate every snapshot of a run: under attack, or on shifted or corrupted data."""
     input:
         about=f"{STUDY.root}/runs/{{run}}/run.json",
         snapshots=f"{STUDY.root}/runs/{{run}}/snapshots.safetensors",

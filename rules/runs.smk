@@ -33,7 +33,7 @@ rule fine_tune:
         code=lambda wildcards: fingerprint(
             "fine_tune",
             *strategies.modules(run_of(wildcards).spec["strategy_spec"]),
-            objectives.OBJECTIVES[run_of(wildcards).objective],
+            *objectives.modules(run_of(wildcards).spec),
         ),
     shell:
         "python -m workflow_scripts.fine_tune --spec {params.spec:q} --code {params.code}"

@@ -36,7 +36,7 @@ rule tune:
         code=lambda wildcards: fingerprint(
             "tune",
             *strategies.modules(SEARCHES[wildcards.cell]["run"]["strategy_spec"]),
-            objectives.OBJECTIVES[SEARCHES[wildcards.cell]["run"]["objective"]],
+            *objectives.modules(SEARCHES[wildcards.cell]["run"]),
         ),
     shell:
         "python -m workflow_scripts.tune --spec {params.spec:q} --code {params.code}"

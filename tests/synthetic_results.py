@@ -10,13 +10,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
+from tradeoff.corruptions import COMMON
 from tradeoff.files import digest_of, write_json
+from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.probes.results import wilson
+from tradeoff.study import Variant
+from tradeoff.study import variants as swept
 
 SEVEN = ("full", "linear", "bitfit", "lora", "adapter", "compacter", "ia3")
 STEPS = (0, 10, 20, 40, 80, 160, 320, 640)
 MADE_WITH = {"run_code": "c0de", "weights_sha256": "5ha"}
 EPSILONS = (1 / 255, 4 / 255, 8 / 255)
+GRID = tuple(k / 255 for k in range(1, 9))
+# Robust objectives as params have them, both ε_g each; T1 and T2 of a schedule are a sweep of their own.
+ROBUST: dict[str, dict[str, Any]] = {
+    family: {"epsilon": "4/255", "sweep": {"epsilon": ["4/255", "8/255"]}}
+    for family in ("rft_fix", "rft_sched", "rft_warmup", "rft_uniform", "rft_auto", "trades")
+}
+ROBUST["rft_sched"] |= {"t1": 0.25, "t2": 0.75}
+RAMPS = {"epsilon": ["4/255", "8/255"], "t1": [0.1, 0.25], "t2": [0.25, 0.75, 1.0]}
+# How well each objective adapts when ε_g is large, and how much of its robustness it gets.
+ADAPTS = {"rft_fix": (0.35, 1.0), "rft_sched": (0.85, 0.9), "rft_warmup": (0.6, 0.95), "rft_auto": (0.8, 0.8)}
 
 
 def write_study(
@@ -31,25 +45,35 @@ def write_study(
     epsilons: Sequence[float] = EPSILONS,
     n: int = 300,
     shifts: Sequence[str] = ("typeset_digits",),
+    corruptions: Sequence[str] = COMMON,
     steps: Sequence[int] = STEPS,
+    sections: dict[str, dict[str, Any]] = ROBUST,
+    attacks: Sequence[str] = ("pgd",),
 ) -> dict[str, Any]:
     """Write study.json, backbones/, runs/ and probes/ below `root`; return the study.
 
-    Each strategy rises to an accuracy of its own; robustness rises early and falls later.
+    Each strategy rises to an accuracy of its own; robustness rises early and falls later. Under a robust objective
+    accuracy rises later and less far, more so at a larger ε_g, and robustness stays.
+    objectives: names of `sections` (of params), each of which may sweep. attacks: attack probes, called as the attack.
     """
-    probes: dict[str, Any] = {"pgd": {"kind": "attack", "epsilons": list(epsilons)}}
+    probes: dict[str, Any] = {
+        attack: {"kind": "attack", "attack": attack, "epsilons": list(epsilons)} for attack in attacks
+    }
     if shifts:
         probes["shift"] = {"kind": "shift"}
+    if corruptions:
+        probes["common"] = {"kind": "corruption", "corruptions": list(corruptions)}
     for backbone in backbones:
         write_json(root / "backbones" / backbone / "backbone.json", {"sha256": MADE_WITH["weights_sha256"]})
     runs = []
+    chosen = [one for name in objectives for one in swept(name, sections.get(name, {}))]
     for index, (dataset, backbone, objective, seed) in enumerate(
-        (d, b, o, s) for d in datasets for b in backbones for o in objectives for s in seeds
+        (d, b, o, s) for d in datasets for b in backbones for o in chosen for s in seeds
     ):
         for place, family in enumerate(strategies):
             for number, variant in enumerate(variants):
                 strategy = f"{family}-{variant.replace(' ', '')}" if variant else family
-                name = f"{dataset}/{backbone}/{strategy}/{objective}/seed{seed}"
+                name = f"{dataset}/{backbone}/{strategy}/{objective.name}/seed{seed}"
                 run: dict[str, Any] = {
                     "run": name,
                     "dataset": dataset,
@@ -57,20 +81,36 @@ def write_study(
                     "strategy": strategy,
                     "family": family,
                 }
-                run |= {"variant": variant, "objective": objective, "seed": seed, "digest": digest_of(name)}
+                run |= {"variant": variant, "objective": objective.name, "objective_family": objective.family}
+                run |= {"objective_epsilon": _budget(objective), "seed": seed, "digest": digest_of(name)}
                 run["probes"] = {probe: digest_of([name, probe]) for probe in probes}
                 run["data"] = str(root / "packed" / dataset)
                 runs.append(run)
                 noise = np.random.default_rng([index, place, number])
-                level = 0.98 - 0.06 * place / len(strategies) * 3 - 0.05 * index - 0.02 * number
-                _write_run(root, run, list(steps), place, noise)
-                _write_probes(root, run, list(steps), list(epsilons), n, level, place, noise, shifts)
+                cell = datasets.index(dataset) + backbones.index(backbone) + seed
+                level = 0.98 - 0.06 * place / len(strategies) * 3 - 0.03 * cell - 0.02 * number
+                level *= _adaptation(objective)
+                _write_run(root, run, list(steps), place, noise, objective, level)
+                for attack in attacks:
+                    _write_attack(root, run, attack, list(steps), list(epsilons), n, level, place, noise)
+                if shifts:
+                    _write_shift(root, run, list(steps), n, level, noise, shifts)
+                if corruptions:
+                    margin = _margins(run, list(steps), n, level, place, noise)
+                    _write_corruptions(root, run, list(steps), margin, list(corruptions))
     params = {
         "study": {"name": root.name, "title": "Made-up study", "probes": list(probes)},
         "probes": probes,
+        "objectives": {name: sections.get(name, {}) for name in objectives},
+        "training": {"epochs": 16},
+        "backbones": {
+            name: {"model": f"{name}_patch16", "image_size": 32, "weights": {"file": f"{name}.safetensors"}}
+            for name in backbones
+        },
         "tradeoff": {
             "headline": None,
             "expected_up_to": None,
+            "onset_accuracy": 0.05,
             "bootstrap": 200,
             "bootstrap_seed": 0,
             "confidence": 0.95,
@@ -81,47 +121,93 @@ def write_study(
     return study
 
 
+def _budget(objective: Variant) -> float:
+    return parse_epsilon(objective.params.get("epsilon", 0))
+
+
+def _adaptation(objective: Variant) -> float:
+    """The share of its accuracy that a run reaches under an objective; of schedules, a late and slow ramp's is largest."""
+    reached, _ = ADAPTS.get(objective.family, (0.5, 0.9))
+    if objective.family == "rft_sched":
+        reached -= 0.3 * (1 - float(objective.params["t2"])) + (0.5 if objective.params["t2"] == objective.params["t1"] else 0)
+    return 1 - (1 - max(reached, 0.02)) * _budget(objective) * 255 / 8
+
+
 def _write_run(
-    root: Path, run: dict[str, Any], steps: list[int], place: int, noise: np.random.Generator
+    root: Path,
+    run: dict[str, Any],
+    steps: list[int],
+    place: int,
+    noise: np.random.Generator,
+    objective: Variant,
+    level: float,
 ) -> None:
+    """run.json, and a log with a validation at the end of every epoch: a sixteenth of training."""
     about = {"digest": run["digest"], "code": "c0de", "weights_sha256": "5ha", "data_digest": "da7a"}
     about |= {"parameters": {"trainable": 1_000 * (place + 1), "total": 100_000}}
     write_json(root / "runs" / run["run"] / "run.json", about)
-    log = list(range(1, steps[-1] + 1))
-    loss = 2.3 * np.exp(-np.array(log) / (60 + 30 * place)) + 0.02 + 0.05 * noise.random(len(log))
-    accuracy = [1 - value / 2.4 if step in steps else None for step, value in zip(log, loss, strict=True)]
-    table = {
-        "step": log,
-        "epoch": [step / 20 for step in log],
-        "loss": loss,
-        "learning_rate": [1e-3] * len(log),
-        "epsilon": [0.0] * len(log),
-        "validation_accuracy": accuracy,
+    log = np.arange(1, steps[-1] + 1)
+    in_epoch = max(1, steps[-1] // 16)
+    epoch = log / in_epoch
+    budget = run["objective_epsilon"]
+    share = {"rft_sched": np.clip(epoch / 16 * 2 - 0.5, 0, 1), "rft_warmup": np.clip(epoch / 12, 0, 1)}
+    epsilon = budget * share.get(run["objective_family"], np.ones(len(log)))
+    if run["objective_family"] == "rft_uniform":
+        epsilon = budget * np.random.default_rng(3).random(17)[np.ceil(epoch).astype(int)]
+    delay = 6 * budget * 255 / 8 * (1 - ADAPTS.get(run["objective_family"], (0.5, 0.9))[0])
+    rise = level * np.clip(1 - np.exp(-(epoch - delay) / 3), 0.02, None)
+    loss = 2.3 * np.exp(-epoch / (2 + place)) + 0.02 + 0.05 * noise.random(len(log))
+    ends = log % in_epoch == 0
+    measured = {
+        "validation_accuracy": rise,
+        "validation_loss": 2.3 * (1 - rise) + 0.1,
+        "validation_robust_accuracy": rise * (0.25 + 0.5 * epsilon / (budget or 1)),
+        "validation_robust_loss": 2.3 * (1 - rise / 2) + 0.1,
+        "validation_epsilon": np.full(len(log), budget),
     }
+    table: dict[str, Any] = {
+        "step": log,
+        "epoch": epoch,
+        "loss": loss,
+        "learning_rate": np.full(len(log), 1e-3),
+        "epsilon": epsilon,
+    }
+    for name, values in measured.items():
+        kept = ends & ((budget > 0) | (name in ("validation_accuracy", "validation_loss")))
+        table[name] = pa.array(values, mask=~kept)
     metadata = {"identity": json.dumps({"digest": run["digest"]})}
     pq.write_table(pa.table(table, metadata=metadata), root / "runs" / run["run"] / "training.parquet")
 
 
-def _write_probes(
+def _margins(
+    run: dict[str, Any], steps: list[int], n: int, level: float, place: int, noise: np.random.Generator
+) -> np.ndarray:
+    """The smallest perturbation that fools each test sample at each snapshot, (snapshots, n); below 0: misclassified."""
+    hardness = np.random.default_rng(7).random(n)
+    progress = np.array(steps) / steps[-1]
+    skill = level * (1 - 0.9 * np.exp(-progress * (30 - 2 * place)))
+    reach = 10 / 255 * (1.5 * np.exp(-progress * (3 + place % 4)) + 0.1 + 0.04 * place)
+    if run["objective_epsilon"]:
+        reach += run["objective_epsilon"] * ADAPTS.get(run["objective_family"], (0.5, 0.9))[1]
+    jitter = 0.03 * noise.standard_normal((len(steps), n))
+    margins: np.ndarray = (skill[:, None] - hardness + jitter) * reach[:, None] / 0.6
+    return margins
+
+
+def _write_attack(
     root: Path,
     run: dict[str, Any],
+    probe: str,
     steps: list[int],
     epsilons: list[float],
     n: int,
     level: float,
     place: int,
     noise: np.random.Generator,
-    shifts: Sequence[str],
 ) -> None:
     folder = root / "probes" / run["run"]
     folder.mkdir(parents=True, exist_ok=True)
-    hardness = np.random.default_rng(7).random(n)
-    progress = np.array(steps) / steps[-1]
-    skill = level * (1 - 0.9 * np.exp(-progress * (30 - 2 * place)))
-    reach = 10 / 255 * (1.5 * np.exp(-progress * (3 + place % 4)) + 0.1 + 0.04 * place)
-    margin = (
-        (skill[:, None] - hardness + 0.03 * noise.standard_normal((len(steps), n))) * reach[:, None] / 0.6
-    )
+    margin = _margins(run, steps, n, level, place, noise)
     failure = np.full((len(steps), n), 255, dtype=np.uint8)
     for index in range(len(epsilons), 0, -1):
         failure[margin < epsilons[index - 1]] = index
@@ -132,30 +218,70 @@ def _write_probes(
         "ids": np.arange(n),
         "labels": np.arange(n) % 10,
     }
-    metadata = {"epsilons": json.dumps(epsilons), "identity": json.dumps(_identity(run, "pgd"))}
-    save_file(tensors, folder / "pgd.outcomes.safetensors", metadata)
+    metadata = {"epsilons": json.dumps(epsilons), "identity": json.dumps(_identity(run, probe))}
+    save_file(tensors, folder / f"{probe}.outcomes.safetensors", metadata)
     rows = [
-        (step, run["dataset"], "pgd", "pgd linf", epsilon, int((failure[place_] > index).sum()))
+        (step, run["dataset"], probe, f"{probe} linf", epsilon, int((failure[place_] > index).sum()))
         for place_, step in enumerate(steps)
         for index, epsilon in enumerate([0.0, *epsilons])
     ]
-    _write_probe(folder / "pgd.parquet", run, "pgd", rows, n)
-    if shifts:
-        shifted = [
-            (step, test_set, "shift", "", 0.0, int((margin[row] > 0.002 * number).sum()))
-            for row, step in enumerate(steps)
-            for number, test_set in enumerate([run["dataset"], *shifts])
-        ]
-        _write_probe(folder / "shift.parquet", run, "shift", shifted, n)
-        metadata = {"identity": json.dumps(_identity(run, "shift"))}
-        save_file({"steps": np.array(steps)}, folder / "shift.outcomes.safetensors", metadata)
+    _write_probe(folder / f"{probe}.parquet", run, probe, rows, n)
+
+
+def _write_shift(
+    root: Path,
+    run: dict[str, Any],
+    steps: list[int],
+    n: int,
+    level: float,
+    noise: np.random.Generator,
+    shifts: Sequence[str],
+) -> None:
+    folder = root / "probes" / run["run"]
+    margin = _margins(run, steps, n, level, 0, noise)
+    shifted = [
+        (step, test_set, "shift", "", 0.0, int((margin[row] > 0.002 * number).sum()))
+        for row, step in enumerate(steps)
+        for number, test_set in enumerate([run["dataset"], *shifts])
+    ]
+    _write_probe(folder / "shift.parquet", run, "shift", shifted, n)
+    metadata = {"identity": json.dumps(_identity(run, "shift"))}
+    save_file({"steps": np.array(steps)}, folder / "shift.outcomes.safetensors", metadata)
+
+
+def _write_corruptions(
+    root: Path, run: dict[str, Any], steps: list[int], margin: np.ndarray, corruptions: list[str]
+) -> None:
+    folder = root / "probes" / run["run"]
+    conditions = [("none", 0.0, None, 0.0)]
+    conditions += [
+        (name, None, severity, 0.001 * severity * (1 + place % 5))
+        for place, name in enumerate(corruptions)
+        for severity in (1, 3, 5)
+    ]
+    rows = [
+        (step, run["dataset"], "common", name, epsilon, int((margin[place] > least).sum()))
+        for place, step in enumerate(steps)
+        for name, epsilon, _, least in conditions
+    ]
+    severities = [severity for _ in steps for _, _, severity, _ in conditions]
+    _write_probe(folder / "common.parquet", run, "common", rows, margin.shape[1], severities)
+    metadata = {"identity": json.dumps(_identity(run, "common"))}
+    save_file({"steps": np.array(steps)}, folder / "common.outcomes.safetensors", metadata)
 
 
 def _identity(run: dict[str, Any], probe: str) -> dict[str, Any]:
     return {"probe_digest": run["probes"][probe], "run_digest": run["digest"], **MADE_WITH}
 
 
-def _write_probe(path: Path, run: dict[str, Any], probe: str, rows: list[tuple[Any, ...]], n: int) -> None:
+def _write_probe(
+    path: Path,
+    run: dict[str, Any],
+    probe: str,
+    rows: list[tuple[Any, ...]],
+    n: int,
+    severities: Sequence[int | None] = (),
+) -> None:
     step, test_set, name, threat, epsilon, correct = zip(*rows, strict=True)
     low, high = zip(*(wilson(count, n) for count in correct), strict=True)
     columns = {
@@ -166,6 +292,7 @@ def _write_probe(path: Path, run: dict[str, Any], probe: str, rows: list[tuple[A
         "probe": name,
         "threat": threat,
         "epsilon": epsilon,
+        "severity": pa.array(severities or [None] * len(step), pa.int64()),
         "n": [n] * len(step),
         "correct": correct,
         "accuracy": np.array(correct) / n,

@@ -17,13 +17,14 @@ from hypothesis.extra.numpy import arrays
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from synthetic_results import SEVEN, write_study
+from synthetic_results import GRID, RAMPS, ROBUST, SEVEN, write_study
 
 from tradeoff.analysis.points import under
 from tradeoff.artifacts import FIGURES, TABLES, available, load, style, unavailable
 from tradeoff.artifacts.labels import spread
-from tradeoff.artifacts.looks import LOOKS, look
+from tradeoff.artifacts.looks import LOOKS, OBJECTIVES, look, method_look
 from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.tables import objectives
 from tradeoff.errors import UserError
 from workflow_scripts import draw_figure, gather, pareto_auc
 
@@ -50,6 +51,36 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 @pytest.fixture(scope="module")
+def robust(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Five objectives at two ε_g, three strategies, two attacks: a small study of the second paper's kind."""
+    return study(
+        tmp_path_factory.mktemp("robust"),
+        strategies=("full", "lora", "bitfit"),
+        objectives=("standard", "rft_fix", "rft_sched", "rft_uniform", "trades"),
+        seeds=(0, 1),
+        steps=(0, 64, 640),
+        epsilons=GRID,
+        shifts=(),
+        attacks=("pgd", "autoattack"),
+    )
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Cells of the second paper, and ramps with different T1 and T2."""
+    return study(
+        tmp_path_factory.mktemp("paper"),
+        datasets=("cars",),
+        backbones=("vit_b16_augreg_in1k", "swin_b", "clip_convnext_b", "resnet50_a1"),
+        strategies=("full",),
+        objectives=("standard", "rft_fix", "rft_sched"),
+        sections=ROBUST | {"rft_sched": {**ROBUST["rft_sched"], "sweep": RAMPS}},
+        steps=(0, 64),
+        shifts=(),
+    )
+
+
+@pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return study(
         tmp_path_factory.mktemp("sweep"),
@@ -58,6 +89,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Results:
         seeds=(0, 1),
         backbones=("vit", "swin"),
         objectives=("standard", "rft_fix"),
+        sections={"rft_fix": {"epsilon": "4/255"}},
         steps=(0, 10, 100),
     )
 
@@ -104,8 +136,13 @@ def ticks_out_of_view(fig: Figure) -> set[Text]:
     return hidden
 
 
-@pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("fixture", ["one", "six", "sweep"])
+ROBUST_FIGURES = [name for name, entry in FIGURES.items() if {"robust", "ramps"} & set(entry.needs)]
+DRAWN = [(fixture, name) for fixture in ("one", "six", "sweep") for name in FIGURES if name not in ROBUST_FIGURES]
+DRAWN += [("robust", name) for name in ROBUST_FIGURES if name != "ramps"] + [("robust", "auc_heatmap")]
+DRAWN += [("paper", name) for name in ("ramps", "accuracy_by_budget", "objectives_on_average", "validation_loss")]
+
+
+@pytest.mark.parametrize(("fixture", "name"), DRAWN)
 def test_no_text_overlaps_another_or_leaves_the_page(
     name: str, fixture: str, request: pytest.FixtureRequest
 ) -> None:
@@ -183,13 +220,26 @@ def test_shift_compares_test_sets_at_the_same_snapshot_of_the_same_run(six: Resu
     assert set(data["test_set"]) == {"a", "b", "c"}
 
 
+def test_the_corruption_heatmap_shows_means_over_severities_at_the_last_snapshot(one: Results) -> None:
+    fig, data = draw(one, "corruption_heatmap")
+    rows = one.probes[(one.probes["strategy"] == "lora") & (one.probes["threat"] == "fog")]
+    expected = rows[rows["step"] == rows["step"].max()]["accuracy"]
+    assert len(expected) == 3
+    cell = data[(data["strategy"] == "lora") & (data["corruption"] == "fog")]
+    assert cell["accuracy"].item() == pytest.approx(expected.mean())
+    shown = np.asarray(fig.axes[0].images[0].get_array())
+    assert shown.shape == (len(TWELVE), 15)
+    assert shown[TWELVE.index("lora"), 9] == pytest.approx(100 * expected.mean())
+
+
 def test_a_figure_that_the_study_cannot_support_is_refused_with_what_it_needs(tmp_path: Path) -> None:
-    made = write_study(tmp_path, strategies=("full",), n=10, shifts=(), epsilons=(4 / 255,))
+    made = write_study(tmp_path, strategies=("full",), n=10, shifts=(), corruptions=(), epsilons=(4 / 255,))
     assert available(made) == ["trajectories", "frontiers", "auc_heatmap", "training_curves"]
-    assert unavailable(made) == {
-        "epsilon_curves": "give an attack probe several epsilons",
-        "shift": "list a shift probe in study.probes, on a dataset with a shifted test set",
-    }
+    refused = unavailable(made)
+    assert refused["epsilon_curves"] == "give an attack probe several epsilons"
+    assert refused["shift"] == "list a shift probe in study.probes, on a dataset with a shifted test set"
+    assert refused["validation_loss"] == "list a robust objective in study.objectives"
+    assert refused["corruption_curves"] == "list a corruption probe in study.probes"
     with pytest.raises(
         UserError, match=r"artifact shift: found no data for it in this study.*list a shift probe"
     ):
@@ -204,7 +254,7 @@ def test_without_an_attack_probe_only_training_and_strategies_are_left(tmp_path:
     for run in made["runs"]:
         run["probes"] = {}
     assert available(made, FIGURES) == ["training_curves"]
-    assert available(made, TABLES) == ["strategies"]
+    assert available(made, TABLES) == ["strategies", "backbones"]
 
 
 def test_asking_what_is_available_imports_nothing_heavy() -> None:
@@ -216,6 +266,57 @@ def test_asking_what_is_available_imports_nothing_heavy() -> None:
 def test_strategies_differ_in_colour_and_in_marker_with_line() -> None:
     looks = [look(name) for name in TWELVE]
     assert len({one.colour for one in looks}) == len({(one.marker, one.line) for one in looks}) == 12
+
+
+def test_objectives_differ_in_colour_and_in_marker() -> None:
+    looks = [method_look(name) for name in OBJECTIVES]
+    assert len({one.colour for one in looks}) == len({one.marker for one in looks}) == len(OBJECTIVES)
+
+
+def test_a_method_of_a_sweep_looks_as_its_objective_and_says_what_sets_it_apart() -> None:
+    one, other = method_look("rft_sched"), method_look("rft_sched t1 0.1")
+    assert (one.colour, one.marker) == (other.colour, other.marker)
+    assert other.label == "RFT sched t1 0.1"
+
+
+def test_a_robust_curve_encloses_the_expected_robustness_that_the_table_prints(robust: Results) -> None:
+    fig, _ = draw(robust, "robust_curves")
+    rows = objectives.make(robust).data
+    row = rows[(rows["strategy"] == "full") & (rows["method"] == "rft_sched") & np.isclose(rows["epsilon_g"], 4 / 255)]
+    blue = method_look("rft_sched").colour
+    line = next(line for line in fig.axes[0].lines if line.get_color() == blue)
+    x, y = (np.asarray(values, float) for values in (line.get_xdata(), line.get_ydata()))
+    assert x.max() == pytest.approx(4)
+    assert np.trapezoid(y, x) / 4 == pytest.approx(row["expected:pgd"].item() * 100)
+
+
+def test_onsets_stand_at_the_first_epoch_above_the_threshold(robust: Results) -> None:
+    _, data = draw(robust, "validation_accuracy")
+    rows = data[(data["quantity"] == "validation_accuracy") & (data["method"] == "rft_fix") & (data["low"] == data["high"])]
+    for _, curve in rows.groupby(["strategy", "epsilon_g"]):
+        if curve["reached"].iloc[0] == 2 and (curve["value"] <= 0.05).any():
+            assert curve["onset"].iloc[0] == pytest.approx(curve.loc[curve["value"] > 0.05, "epoch"].min())
+
+
+def test_the_schedule_drawn_is_the_one_that_the_logs_recorded(robust: Results) -> None:
+    fig, _ = draw(robust, "epsilon_schedules")
+    blue = method_look("rft_sched").colour
+    (line,) = [line for line in fig.axes[1].lines if line.get_color() == blue]
+    run = robust.training[(robust.training["objective"] == "rft_sched-epsilon8_255") & (robust.training["seed"] == 0)]
+    run = run[run["strategy"] == "full"]
+    drawn = np.interp(run["epoch"], np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float))
+    assert drawn == pytest.approx(run["epsilon"].to_numpy() * 255, abs=1e-9)
+
+
+def test_published_numbers_stand_where_the_study_has_their_cells_and_nowhere_else(
+    robust: Results, paper: Results
+) -> None:
+    assert "published" not in " ".join(objectives.make(robust).header)
+    table = objectives.make(paper)
+    assert list(table.header)[-3:] == ["Clean, published", "Adversarial, published", "Expected, published"]
+    rows = table.data.set_index(["dataset", "backbone", "method", "epsilon_g"])["published_clean"]
+    assert rows["cars", "swin_b", "rft_fix", 8 / 255] == pytest.approx(0.132)
+    assert np.isnan(rows["cars", "swin_b", "standard", 8 / 255])
 
 
 def test_a_strategy_not_listed_keeps_its_look_whatever_else_is_drawn() -> None:

@@ -61,6 +61,21 @@ def test_the_accuracy_table_names_the_range_of_expected_robustness_or_says_there
     assert {row[list(table.header).index("Expected robustness")].text for row in table.rows} == {"—"}
 
 
+def test_the_corruption_table_divides_errors_by_those_of_full_fine_tuning(root: Path) -> None:
+    data = pd.read_csv(root / "tables" / "corruption.csv").set_index(["dataset", "strategy"])
+    assert (data.xs("full", level="strategy")["mce"] == 1).all()
+    probes = Results(root).probes
+    rows = probes[(probes["dataset"] == "digits") & (probes["severity"] > 0) & (probes["step"] == 640)]
+    errors = 1 - rows.groupby(["strategy", "threat"])["accuracy"].mean().unstack()
+    assert data.loc["digits", "lora"]["mce"] == pytest.approx(
+        (errors.loc["lora"] / errors.loc["full"]).mean(), rel=1e-5
+    )
+    assert data.loc["digits", "lora"]["corrupted"] == pytest.approx(1 - errors.loc["lora"].mean(), rel=1e-5)
+    clean = probes[(probes["probe"] == "pgd") & (probes["epsilon"] == 0) & (probes["step"] == 640)]
+    clean = clean[(clean["dataset"] == "digits") & (clean["strategy"] == "lora")]
+    assert data.loc["digits", "lora"]["accuracy"] == pytest.approx(clean["accuracy"].item(), rel=1e-5)
+
+
 def test_the_strategies_table_gives_counts_and_shares_of_the_runs(root: Path) -> None:
     text = (root / "tables" / "strategies.md").read_text()
     assert re.search(r"\| LoRA \| .* \| 2,000 \| 2\.00 \|", text)
@@ -106,7 +121,7 @@ def test_there_is_no_interval_without_limits() -> None:
 
 
 def test_an_unknown_table_is_refused_with_those_there_are(root: Path) -> None:
-    with pytest.raises(UserError, match="'acu'; expected one of auc, accuracy, strategies"):
+    with pytest.raises(UserError, match="'acu'; expected one of auc, accuracy, corruption, strategies"):
         write_table.main(["--table", "acu", "--results", str(root), "--output", str(root / "x")])
 
 

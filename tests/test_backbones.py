@@ -3,14 +3,17 @@
 import hashlib
 import json
 import os
+import re
 import types
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from tests.backbones_support import NORMALISATION, TINY, images, mirror, spec, tiny
 from tradeoff.backbones import build, fetch_weights, head_names
+from tradeoff.data.decode import Form, decode
 from tradeoff.errors import UserError
 
 VIT_TINY32 = {
@@ -170,6 +173,50 @@ def test_a_torch_file_becomes_safetensors_of_the_same_tensors(tmp_path):
     assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
 
 
+def test_a_wrapped_robust_checkpoint_is_named_as_timm_names_it_and_the_report_says_how(tmp_path):
+    """As robust checkpoints come: inside a wrapper, with a normalisation of their own and an epoch's number."""
+    model = tiny("resnet", seed=1)
+    state = {f"module.model.{name}": tensor for name, tensor in model.net.state_dict().items()}
+    state |= {"module.normalize.mean": torch.zeros(3), "module.normalize.std": torch.ones(3)}
+    torch.save({"state_dict": state}, tmp_path / "robust.pt")
+    about = fetch_weights(
+        {"file": str(tmp_path / "robust.pt")}, None, tmp_path / "weights.safetensors", spec("resnet")
+    )
+    assert about["names"] == {
+        "prefix_removed": "module.model.",
+        "by_timm": False,
+        "left_out": ["module.normalize.mean", "module.normalize.std"],
+    }
+    assert load_file(tmp_path / "weights.safetensors").keys() == model.net.state_dict().keys()
+    loaded = build(spec("resnet"), 5, 0, tmp_path / "weights.safetensors", keep_head=True)
+    assert torch.equal(loaded(images("resnet")), model(images("resnet")))
+
+
+def test_names_of_facebooks_convnext_are_translated_by_timm(tmp_path):
+    model = tiny("convnext", seed=1)
+    older = {"stem.": "downsample_layers.0.", "head.norm.": "norm.", "head.fc.": "head.", "conv_dw": "dwconv"}
+    older |= {"mlp.fc1": "pwconv1", "mlp.fc2": "pwconv2"}
+    state = {}
+    for name, tensor in model.net.state_dict().items():
+        for new, old in older.items():
+            name = name.replace(new, old)
+        name = re.sub(r"stages\.(\d)\.blocks", r"stages.\1", name)
+        state[re.sub(r"stages\.(\d)\.downsample", r"downsample_layers.\1", name)] = tensor
+    save_file(state, tmp_path / "old.safetensors")
+    about = fetch_weights(
+        {"file": str(tmp_path / "old.safetensors")}, None, tmp_path / "new.safetensors", spec("convnext")
+    )
+    assert about["names"]["by_timm"]
+    assert load_file(tmp_path / "new.safetensors").keys() == model.net.state_dict().keys()
+
+
+def test_weights_of_another_architecture_are_refused_when_they_are_fetched(tmp_path):
+    file = saved(tiny("swin"), tmp_path / "w.safetensors")
+    with pytest.raises(UserError, match=r"weights of resnet50 in .*missing"):
+        fetch_weights({"file": str(file)}, None, tmp_path / "out.safetensors", spec("resnet"))
+    assert not (tmp_path / "out.safetensors").exists()
+
+
 def test_a_wrong_checksum_is_refused_and_nothing_is_written(tmp_path):
     file = saved(tiny("vit"), tmp_path / "w.safetensors")
     with pytest.raises(UserError, match="sha256"):
@@ -262,3 +309,35 @@ def test_the_mirrors_weights_fit(name, settings, size):
         if key not in head_names(model.net)
     )
     assert model(torch.rand(2, 3, size, size)).shape == (2, 10)
+
+
+# Classes of Caltech-101 that ImageNet has too, and their numbers there.
+IMAGENET = {"accordion": 401, "airplanes": 404, "ant": 310, "barrel": 427, "beaver": 337, "binocular": 447}
+IMAGENET |= {"cannon": 471, "dalmatian": 251, "dragonfly": 319, "electric_guitar": 546, "flamingo": 130}
+IMAGENET |= {"grand_piano": 579, "laptop": 620, "Leopards": 288, "llama": 355, "nautilus": 117, "pizza": 963}
+IMAGENET |= {"platypus": 103, "revolver": 763, "rooster": 7, "schooner": 780, "scorpion": 71}
+IMAGENET |= {"soccer_ball": 805, "starfish": 327, "strawberry": 949, "umbrella": 879}
+
+
+def test_the_mirrors_mobilenet_names_photographs_and_does_so_worse_without_its_padding(tmp_path):
+    """Top-1 among ImageNet's 1,000 classes on photographs of Caltech-101: names of tensors alone prove nothing."""
+    folder, images, labels = mirror(), [], []
+    rows = pq.read_table(folder / "datasets" / "caltech101" / "test.parquet")
+    about = json.loads(rows.schema.metadata[b"huggingface"])["info"]["features"]
+    for row in rows.to_pylist()[::2]:
+        name = about["label"]["names"][row["label"]]
+        if name in IMAGENET:
+            images.append(row["image"]["bytes"])
+            labels.append(IMAGENET[name])
+    shown = torch.from_numpy(decode(images, Form(128, "crop", "bicubic"))).float() / 255
+    file, accuracies = "mobilenetv2_100.tf_in1k.safetensors", []
+    for arguments in ({"pad_type": "same"}, {}):
+        settings = MOBILENET | {"arguments": arguments}
+        fetch_weights({"file": file}, folder, tmp_path / file, settings)
+        model = build(settings, 1000, 0, tmp_path / file, keep_head=True)
+        with torch.no_grad():
+            answers = torch.cat([model(batch).argmax(1) for batch in shown.split(32)])
+        accuracies.append(float((answers == torch.tensor(labels)).float().mean()))
+    assert len(labels) > 100
+    assert accuracies[0] > 0.5
+    assert accuracies[1] < accuracies[0] - 0.05

@@ -30,3 +30,22 @@ def test_a_results_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path)
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "results")
     with pytest.raises(UserError, match=r"results/quickstart: found no permission to write in .*results"):
         check_study.main([str(ROOT / "params.yaml")])
+
+
+def test_a_run_needs_a_pinned_source_for_everything_and_a_plan_does_not(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("TRADEOFF_MIRROR", raising=False)
+    overlay = tmp_path / "mine.yaml"
+    spec = "model: resnet50, arguments: {}, image_size: 32, resize: squash, mean: [0, 0, 0], std: [1, 1, 1]"
+    overlay.write_text(
+        "study: {name: mine, datasets: [pacs, tiny_imagenet32, cars], backbones: [b], strategies: [full]}\n"
+        f"backbones: {{b: {{{spec}, weights: {{hub: a/b, revision: null}}}}}}\n"
+    )
+    files = [str(ROOT / "params.yaml"), str(overlay)]
+    check_study.main(files)
+    with pytest.raises(UserError, match=r"no place to download pacs from; no place .* tiny_imagenet32 from;"):
+        check_study.main(["--to-run", *files])
+    overlay.write_text(overlay.read_text().replace("pacs, tiny_imagenet32, cars", "cars"))
+    with pytest.raises(
+        UserError, match=r"backbones\.b\.weights\.revision: found none; expected the commit of a/b"
+    ):
+        check_study.main(["--to-run", *files])

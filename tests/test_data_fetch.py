@@ -1,15 +1,17 @@
 """Fetching from a mirror, a folder or Parquet files: one form, the same bytes, no network, clear refusals."""
 
+import dataclasses
 import hashlib
 import json
 import socket
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tests.data_support import png, write_parquet
-from tradeoff.data import raw, readers
+from tradeoff.data import raw, readers, registry
 from tradeoff.data.fetch import fetch
 from tradeoff.data.source import Columns, DatasetSource
 from tradeoff.errors import UserError
@@ -216,7 +218,9 @@ def test_labels_that_count_from_one_or_are_texts_become_numbers_from_zero(tmp_pa
             pq.write_table(
                 table.drop("label").append_column("label", [texts]).replace_schema_metadata(), path
             )
-    read = readers.read_parquet("three", source, files, columns, {}, tmp_path / "scratch")
+    read = readers.read_parquet(
+        "three", source, files, dict.fromkeys(files, columns), {}, tmp_path / "scratch"
+    )
     assert list(read.class_names) == (["1", "2", "3"] if labels.startswith("numbers") else ["a", "b", "c"])
     counts = raw.write(tmp_path / "out/train.parquet", read.schema, read.train)
     assert counts == {"train": 6, "validation": 3}
@@ -230,18 +234,34 @@ def test_labels_out_of_range_are_refused(tmp_path):
     for split in ("train", "test"):
         files[split] = [tmp_path / f"{split}.parquet"]
         write_parquet(files[split][0], pictures(3), [0, 1, 2], ["a", "b", "c"])
-    read = readers.read_parquet("x", DatasetSource("x", 3, "", ""), files, Columns(offset=1), {}, tmp_path)
+    columns = dict.fromkeys(files, Columns(offset=1))
+    read = readers.read_parquet("x", DatasetSource("x", 3, "", ""), files, columns, {}, tmp_path)
     with pytest.raises(UserError, match="numbers from 0 to 2; expected numbers from 1 to 3"):
         list(read.train)
 
 
-@pytest.mark.parametrize(
-    ("name", "definition", "words"),
-    [
-        ("pacs", {}, "no copy of it on the hub.*data.mirror"),
-        ("cub200", {}, r"datasets\.cub200\.revision: found none.*40 hexadecimal"),
-    ],
-)
-def test_without_a_mirror_or_a_pinned_revision_nothing_is_downloaded(tmp_path, name, definition, words):
-    with pytest.raises(UserError, match=words):
-        fetch(name, definition, None, tmp_path / "raw")
+def test_splits_that_name_their_classes_differently_are_refused_unless_one_only_numbers_them(tmp_path):
+    source, names = DatasetSource("x", 3, "", ""), ["a", "b", "c"]
+    files = {split: [tmp_path / f"{split}.parquet"] for split in ("train", "test")}
+    columns = dict.fromkeys(files, Columns())
+    write_parquet(files["train"][0], pictures(3), [0, 1, 2], names)
+    for number, other in enumerate((["a", "c", "b"], ["0", "1", "2"])):
+        write_parquet(files["test"][0], pictures(3), [2, 1, 0], other)
+        scratch = tmp_path / str(number)
+        if other[0] == "a":
+            with pytest.raises(UserError, match="split test: found the class 'c'; expected 'b' in its place"):
+                readers.read_parquet("x", source, files, columns, {}, scratch)
+        else:
+            read = readers.read_parquet("x", source, files, columns, {}, scratch)
+            assert list(read.class_names) == names
+            assert pa.concat_tables(read.test)["label"].to_pylist() == [2, 1, 0]
+
+
+def test_without_a_copy_on_the_hub_or_a_pinned_revision_nothing_is_downloaded(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"no copy of it on the hub.*data\.mirror"):
+        fetch("pacs", {}, None, tmp_path / "raw")
+    known = registry.source("cub200", {})
+    unpinned = dataclasses.replace(known, hub=dataclasses.replace(known.hub, revision=None))
+    monkeypatch.setattr(registry, "source", lambda name, definition: unpinned)
+    with pytest.raises(UserError, match=r"datasets\.cub200\.revision: found none.*40 hexadecimal"):
+        fetch("cub200", {}, None, tmp_path / "raw")

@@ -11,6 +11,7 @@ from matplotlib.ft2font import FT2Font
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
+from tradeoff.data.decode import Form
 from tradeoff.data.fetch import fetch
 from tradeoff.data.fonts import FONTS
 from tradeoff.data.pack import pack
@@ -100,7 +101,7 @@ def test_the_scripts_write_a_generated_dataset_with_the_same_bytes_every_time(tm
 
 def test_the_digits_survive_png_parquet_and_packing(drawn, tmp_path):
     fetch("digits", {}, None, tmp_path / "raw")
-    pack(tmp_path / "raw", tmp_path / "packed", 8, "squash")
+    pack(tmp_path / "raw", tmp_path / "packed", Form(8, "squash"))
     images = np.load(tmp_path / "packed/images.npy")
     expected = np.concatenate([drawn["digits"].train[0], drawn["digits"].test[0]])
     assert (images == expected[:, None]).all()

@@ -1,5 +1,6 @@
 """Downloading, against a stand-in for the hub on this machine."""
 
+import io
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.data_support import png, write_parquet
-from tradeoff.data import hub
+from tradeoff.data import hub, registry
 from tradeoff.data.fetch import fetch
 from tradeoff.errors import UserError
 
@@ -19,9 +20,10 @@ RANDOM = np.random.default_rng(2)
 
 
 class StandIn(ThreadingHTTPServer):
-    """Serves one revision of one dataset repository.
+    """Serves dataset repositories, the same files at each of a few commits.
 
-    files: name -> bytes. asked: (method, path, Range header) of every request.
+    files: name -> bytes, of every repository but those in `others`. commits: what its history lists.
+    asked: (method, path, Range header) of every request.
     cuts: how many of the next downloads break off in the middle.
     down: answer 503 to every request for a path with these letters.
     """
@@ -29,6 +31,7 @@ class StandIn(ThreadingHTTPServer):
     def __init__(self, files):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.asked, self.cuts, self.down = files, [], 0, None
+        self.others, self.commits = {}, [REVISION, "5" * 39 + "6"]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -46,18 +49,24 @@ class Handler(BaseHTTPRequestHandler):
         server.asked.append((self.command, path, self.headers.get("Range")))
         if server.down is not None and server.down in path:
             return self.reply(503, b"", {}, with_body)
-        if f"/{REVISION}" not in path:
+        if path.endswith("/commits/main"):
+            commit = {"authors": [], "date": "2024-05-13T00:00:00.000Z", "title": "", "message": ""}
+            body = json.dumps([commit | {"id": each} for each in server.commits])
+            return self.reply(200, body.encode(), {"Content-Type": "application/json"}, with_body)
+        files = next((held for name, held in server.others.items() if name in path), server.files)
+        revision = next((each for each in server.commits if f"/{each}" in path), None)
+        if revision is None:
             return self.reply(404, b"", {"X-Error-Code": "RevisionNotFound"}, with_body)
         if "/api/" in path:
             listing = [
                 {"type": "file", "path": name, "size": len(content), "oid": "0"}
-                for name, content in server.files.items()
+                for name, content in files.items()
             ]
-            info = {"id": REPOSITORY, "sha": REVISION, "siblings": [{"rfilename": n} for n in server.files]}
+            info = {"id": REPOSITORY, "sha": revision, "siblings": [{"rfilename": n} for n in files]}
             body = json.dumps(listing if "/tree/" in path else info).encode()
             return self.reply(200, body, {"Content-Type": "application/json"}, with_body)
-        content = server.files[path.split(f"/resolve/{REVISION}/")[1]]
-        headers = {"ETag": f'"{len(content)}"', "X-Repo-Commit": REVISION, "Accept-Ranges": "bytes"}
+        content = files[path.split(f"/resolve/{revision}/")[1]]
+        headers = {"ETag": f'"{len(content)}"', "X-Repo-Commit": revision, "Accept-Ranges": "bytes"}
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
@@ -123,6 +132,38 @@ def test_the_pinned_revision_is_downloaded_and_recorded(server, files, tmp_path)
     assert len(about["files"]) == 3
     assert sorted(downloads(server)) == sorted(name.split("/")[-1] for name in files if "data/" in name)
     assert [path.name for path in (tmp_path / "raw").iterdir()] == ["dogs"]
+
+
+@pytest.mark.parametrize("revision", ["5555555", "abcdef0"])
+def test_an_abbreviated_revision_of_several_commits_or_of_none_is_refused(server, tmp_path, revision):
+    with pytest.raises(UserError, match=rf"datasets\.stanford_dogs\.revision: found {revision};"):
+        fetch("stanford_dogs", {"revision": revision}, None, tmp_path / "dogs")
+    assert downloads(server) == []
+
+
+def test_an_abbreviated_revision_is_downloaded_and_recorded_in_full(server, tmp_path):
+    server.commits = ["1c" * 20, REVISION]
+    fetch("stanford_dogs", {"revision": REVISION[:7]}, None, tmp_path / "dogs")
+    assert json.loads((tmp_path / "dogs/source.json").read_text())["revision"] == REVISION
+
+
+def test_test_images_of_another_repository_are_those_of_the_same_classes(server, tmp_path):
+    """Places365's two copies, in small: names in one, bare numbers and every file twice in the other."""
+    hub, names = registry.source("places365", {}).hub, [f"scene {i:03}" for i in range(365)]
+    server.commits = [hub.revision, hub.test.revision]
+    for place, file, classes in ((hub, "train", names), (hub.test, "train", None), (hub.test, "val", None)):
+        path = tmp_path / f"{file}-00000-of-00001.parquet"
+        images = [png(RANDOM.integers(256, size=(4, 4, 3)).astype("uint8")) for _ in range(365)]
+        write_parquet(path, images, range(365), classes)
+        server.others.setdefault(place.repository, {})[f"data/{path.name}"] = path.read_bytes()
+    fetch("places365", {}, None, tmp_path / "places")
+    about = json.loads((tmp_path / "places/source.json").read_text())
+    assert about["class_names"] == names
+    assert about["n"] == {"train": 365, "test": 365}
+    assert (about["revision"], about["test_revision"]) == (hub.revision, hub.test.revision)
+    served = server.others[hub.test.repository]["data/train-00000-of-00001.parquet"]
+    expected = pq.read_table(io.BytesIO(served))["image"].to_pylist()
+    assert pq.read_table(tmp_path / "places/test.parquet")["image"].to_pylist() == expected
 
 
 def test_a_connection_cut_in_the_middle_is_resumed_and_the_result_is_the_same(server, tmp_path):

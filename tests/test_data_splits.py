@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data_support import write_raw
+from tradeoff.data.decode import Form
 from tradeoff.data.numbers import _mix, hashes, uniforms
 from tradeoff.data.pack import pack
 from tradeoff.data.packed import PackedDataset
@@ -137,7 +138,7 @@ def folder(tmp_path_factory):
         ["a", "b", "c"],
         ["x", "y"],
     )
-    pack(root / "raw", root / "packed", 2, "squash")
+    pack(root / "raw", root / "packed", Form(2, "squash"))
     return root / "packed"
 
 

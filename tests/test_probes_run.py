@@ -17,9 +17,10 @@ from sklearn.datasets import load_digits
 
 from tradeoff import snapshots, strategies
 from tradeoff.backbones import build
+from tradeoff.corruptions.corrupt import corrupt
 from tradeoff.errors import UserError
 from tradeoff.files import sha256_of, write_json
-from tradeoff.probes import attack, clean, load, modules, schema
+from tradeoff.probes import attack, clean, corruption, load, modules, schema
 from tradeoff.probes.run import Outputs, probe_run
 from workflow_scripts import probe as script
 
@@ -56,6 +57,15 @@ PGD = {
     "norm": "linf",
     "epsilons": [0.01, 0.05, 0.5],
     "steps": 5,
+    "seed": 0,
+    "limit": 60,
+    "compute": COMPUTE,
+}
+CORRUPTION = {
+    "kind": "corruption",
+    "name": "common",
+    "corruptions": ["gaussian_noise", "contrast"],
+    "severities": [1, 5],
     "seed": 0,
     "limit": 60,
     "compute": COMPUTE,
@@ -258,6 +268,67 @@ def test_a_shift_tests_on_each_set(place, tmp_path):
     assert (outcomes["ids/typeset_digits"] % 2 == 1).all()
 
 
+@pytest.fixture(scope="module")
+def corrupted(place, tmp_path_factory) -> Outputs:
+    """A corruption probe, uninterrupted."""
+    return _probe(place, tmp_path_factory.mktemp("corrupted"), CORRUPTION)
+
+
+def test_corrupted_rows_have_a_severity_and_no_epsilon_so_that_none_passes_for_clean(corrupted):
+    rows = pq.read_table(corrupted.table).to_pylist()
+    assert [(row["threat"], row["epsilon"], row["severity"]) for row in rows[:5]] == [
+        ("none", 0.0, None),
+        ("gaussian_noise", None, 1),
+        ("gaussian_noise", None, 5),
+        ("contrast", None, 1),
+        ("contrast", None, 5),
+    ]
+    assert len(rows) == 5 * len(STEPS)
+    assert {(row["test_set"], row["n"]) for row in rows} == {("digits", 60)}
+
+
+def test_corrupted_rows_are_the_accuracy_on_the_corrupted_images(place, corrupted):
+    outcomes = load_file(corrupted.outcomes)
+    ids = outcomes["ids/digits"]
+    images = corrupt(np.load(place / "digits" / "images.npy")[ids], ids, "gaussian_noise", 5, 0)
+    model = build(BACKBONE, 10, 3, place / "weights.safetensors")
+    strategies.apply(model, "lora", {"rank": 2}, 3)
+    model.eval()
+    snapshots.load(model, place / "run" / "snapshots.safetensors", STEPS[1], {})
+    with torch.no_grad():
+        answers = model(torch.from_numpy(images).float() / 255).argmax(1).numpy()
+    right = answers == outcomes["labels/digits"]
+    assert (outcomes["correct/digits/gaussian_noise/5"][1] == right).all()
+    rows = pq.read_table(corrupted.table).to_pylist()
+    assert rows[5 + 2]["correct"] == right.sum()
+
+
+def test_a_killed_corruption_probe_and_its_shards_corrupt_images_once_and_end_with_the_same_bytes(
+    place, corrupted, tmp_path, monkeypatch
+):
+    written = []
+    write = corruption._write
+    monkeypatch.setattr(
+        corruption, "_write", lambda file, *rest: (written.append(file.name), write(file, *rest))
+    )
+    for shard in range(2):
+        _probe(place, tmp_path, CORRUPTION, shard=(shard, 2))
+    assert len(written) == 4
+    _assert_same(_probe(place, tmp_path, CORRUPTION), corrupted)
+    assert len(written) == 4
+    assert len(list(tmp_path.iterdir())) == 3  # the corrupted images are gone
+
+
+def test_a_corrupted_image_depends_neither_on_the_block_it_is_made_in_nor_on_the_batch(
+    place, corrupted, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(corruption, "BLOCK", 7)
+    again = _probe(place, tmp_path, CORRUPTION | {"compute": COMPUTE | {"batch_size": 9}})
+    first, second = load_file(corrupted.outcomes), load_file(again.outcomes)
+    assert all((first[name] == second[name]).mean() > 0.99 for name in first)
+    assert again.table.exists()
+
+
 def test_other_classes_are_refused(place, tmp_path):
     data = load_digits()
     _pack(tmp_path / "letters", np.zeros((20, 3, 8, 8), np.uint8), data.target[:20], [*CLASSES[:9], "x"])
@@ -300,4 +371,11 @@ def test_every_kind_has_a_schema_and_names_its_modules():
     assert not validator.is_valid(good | {"epsilons": []})
     assert modules(good) == ["tradeoff.probes.attack", "tradeoff.attacks.pgd"]
     assert load("clean") is clean
+    validator = jsonschema.Draft202012Validator(schema("corruption"))
+    fog = {"kind": "corruption", "corruptions": ["fog"]}
+    assert validator.is_valid(fog) and validator.is_valid({"kind": "corruption"})
+    assert not validator.is_valid(fog | {"corruptions": ["smog"]})
+    assert not validator.is_valid(fog | {"severities": [0]})
+    assert modules(fog) == ["tradeoff.probes.corruption", "tradeoff.corruptions.fog"]
+    assert len(modules({"kind": "corruption"})) == 16
     assert jsonschema.Draft202012Validator(schema("shift")).is_valid({"kind": "shift"})

@@ -43,6 +43,85 @@ def test_a_sweep_expands_into_one_named_variant_for_each_combination():
     assert found[3].label == "rank 4, targets q+v"
 
 
+def objectives_overlay(objectives, **rest):
+    chosen = {"strategies": ["full"], "objectives": list(objectives)}
+    return {"study": chosen, "objectives": {k: v for k, v in objectives.items() if v}} | rest
+
+
+def test_a_sweep_over_an_objective_makes_a_run_for_each_point():
+    sweep = {"epsilon": ["4/255", "8/255"], "t1": [0, 12]}
+    overlay = objectives_overlay({"standard": {}, "rft_sched": {"t2": 37, "sweep": sweep}})
+    runs = study(overlay).summary()["runs"]
+    assert [run["objective"] for run in runs] == [
+        "standard",
+        "rft_sched-epsilon4_255-t10",
+        "rft_sched-epsilon4_255-t112",
+        "rft_sched-epsilon8_255-t10",
+        "rft_sched-epsilon8_255-t112",
+    ]
+    assert [run["objective_family"] for run in runs] == ["standard", *["rft_sched"] * 4]
+    assert [run["objective_epsilon"] for run in runs] == [0.0, *[4 / 255] * 2, *[8 / 255] * 2]
+    made = study(overlay).runs["digits/glyph_vit/full/rft_sched-epsilon8_255-t112/seed0"]
+    assert made.spec["objective_spec"] == {
+        "name": "rft_sched", "params": {"epsilon": 8 / 255, "t1": 12, "t2": 37}
+    }  # fmt: skip
+    assert len({run["digest"] for run in runs}) == 5
+
+
+def test_an_objectives_training_settings_override_the_strategys():
+    own = {"training": {"epochs": 3, "learning_rate": 0.25}}
+    runs = study(objectives_overlay({"standard": {}, "rft_fix": own})).runs
+    standard, robust = (
+        runs[f"digits/glyph_vit/full/{name}/seed0"].spec["training"] for name in ("standard", "rft_fix")
+    )
+    assert robust == standard | own["training"]
+    assert standard["epochs"] != 3
+
+
+def test_an_epsilon_written_in_another_way_is_the_same_run():
+    one, other = (study(objectives_overlay({"rft_fix": {"epsilon": e}})) for e in ("4/255", 4 / 255))
+    assert [run.digest for run in one.runs.values()] == [run.digest for run in other.runs.values()]
+
+
+def test_robust_validation_is_at_the_objectives_epsilon_or_at_a_stated_one():
+    def measured(epsilon):
+        validation = {
+            "attack": "apgd",
+            "steps": 10,
+            "norm": "linf",
+            "epsilon": epsilon,
+            "limit": 256,
+            "every": 1,
+        }
+        runs = study(objectives_overlay({"standard": {}, "rft_fix": {}}, robust_validation=validation)).runs
+        specs = [run.spec["robust_validation"] for run in runs.values()]
+        assert all(spec is None or spec == validation | {"epsilon": spec["epsilon"]} for spec in specs)
+        return [spec and spec["epsilon"] for spec in specs]
+
+    assert measured(None) == [None, 4 / 255]
+    assert measured("8/255") == [8 / 255, 8 / 255]
+    assert {run.spec["robust_validation"] for run in study().runs.values()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("times", "epochs", "refused"),
+    [
+        ({"t1": 0.5, "t2": 0.25}, 12, True),
+        ({"t1": 0.9, "t2": 5}, 12, True),  # a share and a number of epochs
+        ({"t1": 0.9, "t2": 11}, 12, False),
+        ({"t1": 0.5, "t2": 0.5}, 12, False),  # a hard switch
+        ({"t1": 12, "t2": 0.9}, 12, True),
+    ],
+)
+def test_a_ramp_that_ends_before_it_starts_is_refused(times, epochs, refused):
+    overlay = objectives_overlay({"rft_sched": times}, training={"epochs": epochs})
+    if refused:
+        with pytest.raises(UserError, match=r"objectives\.rft_sched\.t2: found .*t1 = .*12 epochs"):
+            study(overlay)
+    else:
+        assert study(overlay).runs
+
+
 def test_changing_one_strategy_changes_the_digests_of_its_runs_and_probes_alone():
     before, after = study().summary()["runs"], study({"strategies": {"lora": {"rank": 2}}}).summary()["runs"]
     for old, new in zip(before, after, strict=True):

@@ -10,9 +10,12 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from tradeoff import objectives, snapshots, strategies, training
+from tradeoff.attacks.engine import attack
+from tradeoff.attacks.threat import threat
 from tradeoff.backbones import build
 from tradeoff.data.splits import Split
 from tradeoff.errors import UserError
+from tradeoff.robust_validation import RobustValidation, robust_validation
 from tradeoff.schedules import learning_rate
 
 SPEC = {
@@ -45,14 +48,14 @@ def images(n, seed):
 TRAIN, VALIDATION = images(72, 0), images(24, 1)
 
 
-def job(parts, strategy="full", recipe=None, arguments=None, schedule=None):
+def job(parts, strategy="full", recipe=None, arguments=None, schedule=None, objective=("standard", {})):
     spec = SPEC | {"arguments": SPEC["arguments"] | (arguments or {})}
     model = build(spec, 4, 0, None)
     applied = strategies.apply(model, strategy, {}, 0)
     return training.Job(
         model=model,
         applied=applied,
-        objective=objectives.load("standard", {}),
+        objective=objectives.load(*objective),
         train=TRAIN,
         validation=VALIDATION,
         recipe=RECIPE | (recipe or {}),
@@ -67,14 +70,8 @@ class Killed(BaseException):
     """What a kill looks like from inside: nothing after it runs."""
 
 
-@pytest.mark.parametrize("strategy", ["full", "linear", "lora"])
-@pytest.mark.parametrize("kill_at", [1, 6, 13])
-def test_killed_at_any_step_and_continued_it_ends_with_the_same_bits(
-    tmp_path, monkeypatch, strategy, kill_at
-):
-    arguments = {"drop_rate": 0.1}  # dropout's masks have to continue too
-    whole = job(tmp_path / "whole", strategy, arguments=arguments)
-    expected = training.train(whole)
+def killed_and_continued(monkeypatch, made, kill_at):
+    """Train what `made` makes, killed before update `kill_at` and begun again; return the job and its log."""
     update, calls = training._update, []
 
     def interrupted(*args):
@@ -85,10 +82,23 @@ def test_killed_at_any_step_and_continued_it_ends_with_the_same_bits(
 
     monkeypatch.setattr(training, "_update", interrupted)
     with pytest.raises(Killed):
-        training.train(job(tmp_path / "killed", strategy, arguments=arguments))
+        training.train(made())
     monkeypatch.setattr(training, "_update", update)
-    again = job(tmp_path / "killed", strategy, arguments=arguments)
-    found = training.train(again)
+    again = made()
+    return again, training.train(again)
+
+
+@pytest.mark.parametrize("strategy", ["full", "linear", "lora"])
+@pytest.mark.parametrize("kill_at", [1, 6, 13])
+def test_killed_at_any_step_and_continued_it_ends_with_the_same_bits(
+    tmp_path, monkeypatch, strategy, kill_at
+):
+    arguments = {"drop_rate": 0.1}  # dropout's masks have to continue too
+    whole = job(tmp_path / "whole", strategy, arguments=arguments)
+    expected = training.train(whole)
+    again, found = killed_and_continued(
+        monkeypatch, lambda: job(tmp_path / "killed", strategy, arguments=arguments), kill_at
+    )
     assert found.rows == expected.rows
     for name, tensor in snapshots.trainable_state(whole.model).items():
         assert torch.equal(tensor, snapshots.trainable_state(again.model)[name]), name
@@ -97,6 +107,41 @@ def test_killed_at_any_step_and_continued_it_ends_with_the_same_bits(
     for name in files:
         one, other = load_file(tmp_path / "whole" / name), load_file(tmp_path / "killed" / name)
         assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+ROBUST = {"epsilon": 8 / 255, "steps": 2}
+
+
+@pytest.mark.parametrize(
+    ("objective", "shares"),
+    [
+        (("rft_sched", ROBUST | {"t1": 0.2, "t2": 1.0}), [0, 0, 0.25, 0.5, 0.75]),
+        (("rft_auto", ROBUST | {"patience": 1, "tolerance": 1.0}), [0, 0, 0, 1 / 3, 2 / 3]),
+        (("rft_uniform", ROBUST), None),
+        (("trades", ROBUST), [1] * 5),
+    ],
+)
+@pytest.mark.parametrize("kill_at", [13, 18])
+def test_killed_in_mid_ramp_it_goes_on_at_the_same_perturbation_with_the_same_bits(
+    tmp_path, monkeypatch, objective, shares, kill_at
+):
+    def made(name):
+        made = job(tmp_path / name, recipe={"epochs": 5}, objective=objective)
+        made.robust_validation = RobustValidation(VALIDATION, threat({"attack": "apgd", "steps": 2}, 0.02), 2)
+        return made
+
+    whole = made("whole")
+    expected = training.train(whole).rows
+    again, found = killed_and_continued(monkeypatch, lambda: made("killed"), kill_at)
+    assert found.rows == expected
+    for name, tensor in snapshots.trainable_state(whole.model).items():
+        assert torch.equal(tensor, snapshots.trainable_state(again.model)[name]), name
+    sizes = [row["epsilon"] for row in expected]
+    assert all(len(set(sizes[5 * epoch : 5 * epoch + 5])) == 1 for epoch in range(5))
+    if shares is None:
+        assert len(set(sizes)) == 5
+    else:
+        assert sizes[::5] == pytest.approx([share * 8 / 255 for share in shares])
 
 
 def test_a_resumed_run_redoes_no_more_than_one_snapshot_interval(tmp_path, monkeypatch):
@@ -183,6 +228,86 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_rate_and_last_sn
     with pytest.raises(UserError, match=r"step \d+ \(learning rate 1e\+30; last good snapshot: step 0\)"):
         training.train(bad)
     assert [path.name for path in tmp_path.glob("part-*")] == ["part-00000000.safetensors"]
+
+
+@pytest.mark.parametrize("objective", [("rft_fix", ROBUST), ("trades", ROBUST)])
+def test_a_robust_run_that_is_not_finite_stops_too(tmp_path, objective):
+    recipe = {"learning_rate": 1e30, "clip_norm": None, "warmup": 0.0, "schedule": "constant"}
+    with pytest.raises(UserError, match=r"step \d+ \(learning rate 1e\+30; last good snapshot: step 0\)"):
+        training.train(job(tmp_path, recipe=recipe, objective=objective))
+
+
+def test_a_finite_loss_that_diverged_stops_the_run(tmp_path, monkeypatch):
+    update = training._update
+
+    def diverging(*args):
+        return update(*args) * (2000.0 if args[3] == 6 else 1.0)
+
+    monkeypatch.setattr(training, "_update", diverging)
+    with pytest.raises(
+        UserError, match=r"a loss of \d+ at step 7 \(learning rate .*; last good snapshot: step 4\)"
+    ):
+        training.train(job(tmp_path))
+
+
+def test_robust_validation_is_measured_when_due_on_its_images_and_changes_nothing(tmp_path):
+    subset = Split(*(part[::2] for part in (VALIDATION.images, VALIDATION.labels, VALIDATION.ids)))
+    spec = {"attack": "pgd", "steps": 3, "random_start": False, "criterion": "any_iterate"}
+    plain, measured = job(tmp_path / "plain"), job(tmp_path / "measured")
+    measured.robust_validation = RobustValidation(subset, threat(spec, 0.03), 2)
+    rows, without = training.train(measured).rows, training.train(plain).rows
+    due = [row["step"] for row in rows if row["validation_robust_accuracy"] is not None]
+    assert due == [10, 15]  # every second epoch, and the last
+    assert {row["validation_epsilon"] for row in rows} == {None, 0.03}
+    assert [row["loss"] for row in rows] == [row["loss"] for row in without]
+    assert all(row["validation_robust_loss"] is None for row in without)
+    # The probe engine, which drops fooled samples, finds as many robust.
+    found = attack(measured.model, subset.images, subset.labels, subset.ids, threat(spec, 0.03), 0)
+    assert rows[-1]["validation_robust_accuracy"] == float((found.correct & ~found.fooled).mean())
+    accuracy, loss = training.evaluate(measured.model, subset, RECIPE)
+    assert rows[-1]["validation_robust_accuracy"] <= accuracy
+    assert rows[-1]["validation_robust_loss"] > loss
+
+
+def test_robust_validation_takes_a_fixed_even_subset():
+    spec = {"attack": "apgd", "steps": 10, "norm": "linf", "epsilon": 0.03, "limit": 8, "every": 1}
+    made = robust_validation(spec, VALIDATION, 0)
+    assert made.split.ids.tolist() == robust_validation(spec, VALIDATION, 0).split.ids.tolist()
+    assert np.bincount(made.split.labels).tolist() == [2, 2, 2, 2]
+    for image, label, row in zip(made.split.images, made.split.labels, made.split.ids, strict=True):
+        assert np.array_equal(image, VALIDATION.images[row]) and label == VALIDATION.labels[row]
+    assert robust_validation(None, VALIDATION, 0) is None
+    assert len(robust_validation(spec | {"limit": 1000}, VALIDATION, 0).split.ids) == 24
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_objective_learns_with_smoothing_clipping_and_either_precision(tmp_path, precision):
+    recipe = {"label_smoothing": 0.1, "precision": precision, "epochs": 6, "learning_rate": 5e-3}
+    for objective in (("rft_fix", ROBUST), ("trades", ROBUST)):
+        made = job(tmp_path / objective[0], recipe=recipe, objective=objective)
+        made.objective.label_smoothing = 0.1
+        rows = training.train(made).rows
+        losses = [row["loss"] for row in rows]
+        assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+        assert rows[-1]["validation_accuracy"] > 0.5
+
+
+def test_a_head_alone_sees_attacked_images_and_no_stored_features(tmp_path):
+    made = job(tmp_path, "linear", objective=("rft_fix", ROBUST))
+    assert made.applied.frozen_features
+    batches = training._Batches(made)
+    assert batches.model is made.model and batches.features is None
+    before = snapshots.trainable_state(made.model)
+    before = {name: tensor.clone() for name, tensor in before.items()}
+    frozen = {name: p.detach().clone() for name, p in made.model.net.named_parameters() if name not in before}
+    robust = training.train(made).rows
+    standard = training.train(job(tmp_path / "standard", "linear")).rows
+    assert robust[0]["loss"] > standard[0]["loss"] + 1e-3
+    assert all(
+        not torch.equal(tensor, before[n]) for n, tensor in snapshots.trainable_state(made.model).items()
+    )
+    for name, parameter in made.model.net.named_parameters():
+        assert name in before or torch.equal(parameter, frozen[name]), name
 
 
 def test_accuracy_and_loss_equal_a_count_by_hand(tmp_path):

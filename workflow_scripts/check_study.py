@@ -1,6 +1,6 @@
 """Check a study before anything runs: its files, its params, its data's whereabouts. One line if all is well.
 
-    python -m workflow_scripts.check_study [--name NAME] params.yaml [studies/NAME.yaml ...]
+    python -m workflow_scripts.check_study [--name NAME] [--to-run] params.yaml [studies/NAME.yaml ...]
 
 Snakemake checks the same when it starts, but it reads the overlays by itself before that, and says less of a
 file that is no YAML.
@@ -22,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Check a study before anything runs.")
     parser.add_argument("files", nargs="+", type=Path, help="params.yaml, and overlays in their order")
     parser.add_argument("--name", help="what the study has to be called")
+    parser.add_argument(
+        "--to-run", action="store_true", help="also check that everything it needs can be fetched"
+    )
     arguments = parser.parse_args(argv)
     params = load_params(arguments.files)
     study = Study(params, mirror_folder(params["data"]["mirror"]))
@@ -32,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             repr(arguments.name),
             "as the file is called",
         )
+    if arguments.to_run:
+        study.check_sources()
     for folder in (study.root, "data", "logs", ".snakemake"):
         _check_writable(Path(folder))
     print(

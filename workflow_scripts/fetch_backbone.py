@@ -25,8 +25,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     from tradeoff.backbones import fetch_weights
 
     about = fetch_weights(
-        arguments.spec["weights"], mirror_folder(None), arguments.output / "weights.safetensors"
+        arguments.spec["weights"],
+        mirror_folder(None),
+        arguments.output / "weights.safetensors",
+        arguments.spec,
     )
+    print(f"weights from {about['source']}; names: {about['names']}")
     write_json(arguments.output / "backbone.json", about | {"spec": arguments.spec})
 
 

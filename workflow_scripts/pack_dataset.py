@@ -5,6 +5,7 @@ python -m workflow_scripts.pack_dataset --raw data/raw/digits --size 16 --resize
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,13 +20,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--resize", choices=("squash", "crop"), required=True, help="how images become square"
     )
     parser.add_argument(
+        "--interpolation", choices=("bilinear", "bicubic"), default="bilinear", help="between pixels"
+    )
+    parser.add_argument(
         "--workers", type=int, default=1, help="processes that decode; the result is the same"
+    )
+    parser.add_argument(
+        "--up-to",
+        type=float,
+        default=math.inf,
+        help="gigabytes of decoded images; above, training images stream",
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args(argv)
+    from tradeoff.data.decode import Form
     from tradeoff.data.pack import pack
 
-    pack(arguments.raw, arguments.output, arguments.size, arguments.resize, arguments.workers)
+    form = Form(arguments.size, arguments.resize, arguments.interpolation)
+    pack(arguments.raw, arguments.output, form, arguments.workers, arguments.up_to * 1e9)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Backbones: timm models with a new head that take pixels in [0, 1], and where their weights come from."""
 
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from tradeoff.checkpoints import State, translate
 from tradeoff.data.registry import mirrored_weights
 from tradeoff.errors import UserError
 from tradeoff.families import FAMILIES, family_of
@@ -27,8 +27,6 @@ RESERVED = {
     "scriptable",
     "exportable",
 }
-
-State = dict[str, Tensor]
 
 
 class Classifier(nn.Module):
@@ -157,12 +155,16 @@ def _check_size(net: nn.Module, spec: dict[str, Any], where: str) -> None:
 
 
 def _load_weights(net: nn.Module, weights: Path, *, keep_head: bool, model: str) -> None:
-    state = read_state(weights)
-    if state.keys() != net.state_dict().keys():
-        state = _renamed(net, state)
-    own = net.state_dict()
+    state = translate(net, read_state(weights)).state
     head = () if keep_head else head_names(net)
     state = {name: tensor for name, tensor in state.items() if name not in head}
+    _check_fits(net, state, head, f"backbones: weights of {model} in {weights}")
+    net.load_state_dict(state, strict=False)
+
+
+def _check_fits(net: nn.Module, state: State, head: tuple[str, ...], where: str) -> None:
+    """UserError unless a state is exactly what `net` needs besides the parameters of its head."""
+    own = net.state_dict()
     # Files older than the counter of batches lack it; it does nothing at a fixed momentum.
     missing = [n for n in own if n not in state and n not in head and not n.endswith("num_batches_tracked")]
     unexpected = [name for name in state if name not in own]
@@ -178,23 +180,11 @@ def _load_weights(net: nn.Module, weights: Path, *, keep_head: bool, model: str)
     ]
     if wrong:
         raise UserError(
-            f"backbones: weights of {model} in {weights}",
+            where,
             "tensors " + ", ".join(wrong),
             "exactly the backbone's own, whatever the classifier",
             "check model and arguments against the file",
         )
-    net.load_state_dict(state, strict=False)
-
-
-def _renamed(net: nn.Module, state: State) -> State:
-    """Apply timm's own translation of older files' names, where the architecture has one."""
-    translate = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
-    if translate is None:
-        return state
-    try:
-        return dict(translate(dict(state), net))
-    except Exception:  # a file of something else entirely: its own names say so best
-        return state
 
 
 def read_state(path: Path) -> State:
@@ -229,15 +219,20 @@ def read_state(path: Path) -> State:
 # --- fetching
 
 
-def fetch_weights(weights: dict[str, Any], mirror: Path | None, output: Path) -> dict[str, str]:
+def fetch_weights(
+    weights: dict[str, Any], mirror: Path | None, output: Path, spec: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Write the weights that params ask for to `output`, as safetensors, and say where they came from.
 
     weights: {file: name or path} or {hub: repository, revision: commit, filename: model.safetensors}, each
     with an optional sha256. mirror: a folder whose `weights/` has them; with it nothing touches the network.
-    Returns {source, revision, source_sha256, sha256}; UserError when they cannot be had as asked.
+    spec: the backbone's section; with it names become timm's, and weights of another architecture are refused.
+    Returns {source, revision, source_sha256, sha256} and, with `spec`, names: how they were translated.
+    UserError when they cannot be had as asked.
     """
     if "file" in weights:
-        file, about = _local(weights["file"], mirror), {"source": weights["file"]}
+        file = _local(weights["file"], mirror)
+        about: dict[str, Any] = {"source": weights["file"]}
     elif mirror is not None:
         name = mirrored_weights(weights)
         file, about = _local(name, mirror), {"source": f"mirror: {name}"}
@@ -253,8 +248,17 @@ def fetch_weights(weights: dict[str, Any], mirror: Path | None, output: Path) ->
             "the file is another one, or broken",
         )
     state = read_state(file)  # says so now when the file is broken
+    as_it_is = file.suffix == ".safetensors"
+    if spec is not None:
+        net = _create(spec, 2, 0)
+        translation = translate(net, state)
+        as_it_is = as_it_is and translation.state.keys() == state.keys()
+        state = translation.state
+        body = {name: tensor for name, tensor in state.items() if name not in head_names(net)}
+        _check_fits(net, body, head_names(net), f"backbones: weights of {spec['model']} in {file}")
+        about["names"] = translation.report()
     with whole_file(output) as temporary:
-        if file.suffix == ".safetensors":
+        if as_it_is:
             shutil.copyfile(file, temporary)
         else:
             _write(state, temporary)
@@ -274,11 +278,15 @@ def _local(name: str, mirror: Path | None) -> Path:
     )
 
 
-def _download(repository: str, revision: str, filename: str) -> Path:
+def _download(repository: str, revision: str | None, filename: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
     where = f"backbones: weights of {repository}"
+    if revision is None:
+        raise UserError(
+            f"{where}, revision", "none", "the commit to download, 40 hexadecimal digits", "see the hub"
+        )
     try:
         return Path(hf_hub_download(repository, filename, revision=revision))
     except RevisionNotFoundError:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {"tradeoff": ROOT / "src" / "tradeoff", "workflow_scripts": ROOT / "workflow_scripts"}
 # Tables of names to modules. Their own lines do not count, so that registering a strategy reruns nothing;
 # the entry that a job uses counts through the module it names.
-REGISTRIES = {"STRATEGIES", "OBJECTIVES", "ATTACKS", "KINDS", "DATASETS", "FIGURES", "TABLES"}
+REGISTRIES = {"STRATEGIES", "OBJECTIVES", "ATTACKS", "CORRUPTIONS", "KINDS", "DATASETS", "FIGURES", "TABLES"}
 
 
 @cache

@@ -16,6 +16,7 @@ from tradeoff.data.splits import Split, load_split
 from tradeoff.devices import choose_device
 from tradeoff.files import canonical_json, digest_of, sha256_of, whole_file, write_json
 from tradeoff.identity import hardware, versions
+from tradeoff.robust_validation import robust_validation
 from tradeoff.schedules import kept_steps, probe_steps
 from tradeoff.training import Job, State, evaluate, train
 
@@ -87,6 +88,7 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path) -> None:
     spec = spec | {
         "strategy_spec": {"name": "full", "params": {}},
         "objective_spec": {"name": "standard", "params": {}},
+        "robust_validation": None,
         "probe_schedule": [{"every": steps_per_epoch}],
         "snapshots": "last",
     }
@@ -150,7 +152,9 @@ def _job(
     objective = objectives.load(
         spec["objective_spec"]["name"], spec["objective_spec"]["params"], recipe["label_smoothing"]
     )
-    label = "/".join(str(spec[key]) for key in ("dataset", "backbone", "strategy", "seed") if key in spec)
+    label = "/".join(
+        str(spec[key]) for key in ("dataset", "backbone", "strategy", "objective", "seed") if key in spec
+    )
     return Job(
         model,
         applied,
@@ -162,6 +166,7 @@ def _job(
         spec["seed"],
         parts,
         label,
+        robust_validation(spec["robust_validation"], validation_set, spec["data"]["split_seed"]),
         spec["snapshots"],
     )
 

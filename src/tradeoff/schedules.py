@@ -1,4 +1,4 @@
-"""When snapshots are taken, and how the learning rate moves. Pure functions of the step."""
+"""When snapshots are taken, and how the learning rate and the perturbation size move. Pure functions."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -54,3 +54,22 @@ def learning_rate(step: int, total: int, peak: float, schedule: str, warmup: flo
 def total_steps(epochs: float, images: int, batch_size: int) -> int:
     """Return the number of updates in `epochs` passes; the last, smaller batch of a pass counts."""
     return max(1, round(epochs * math.ceil(images / batch_size)))
+
+
+def epsilon_share(epoch: float, start: float, end: float) -> float:
+    """Return α(t), the share of the largest perturbation size in force at epoch t.
+
+    0 before T1 = `start`, 1 from T2 = `end` on, linear between (Ngnawé et al., ICLR 2026). With both 0 it is
+    always 1, with `start` 0 a linear warm-up, with both equal a hard switch.
+    """
+    if epoch < start:
+        return 0.0
+    return 1.0 if epoch >= end else (epoch - start) / (end - start)
+
+
+def in_epochs(stated: float, epochs: float) -> float:
+    """Return a time of params in epochs: a share of all epochs when at most 1, rounded down to whole ones.
+
+    So 25% and 75% of 50 epochs are 12 and 37, as published.
+    """
+    return math.floor(stated * epochs + 1e-9) if stated <= 1 else stated

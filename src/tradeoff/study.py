@@ -16,6 +16,7 @@ from tradeoff.errors import UserError
 from tradeoff.files import digest_of
 from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.params.load import Params
+from tradeoff.schedules import in_epochs
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Run:
     name: dataset/backbone/strategy/objective/seed<k>, also its folder below results/<study>/runs.
     strategy: the variant's name (`lora-rank4`); family: the strategy it is a variant of (`lora`);
     variant: what sets it apart (`rank 4`), empty without a sweep.
+    objective: the variant's name (`rft_fix-epsilon4_255`); objective_family: the objective it is a variant of;
+    objective_epsilon: its largest perturbation, 0 for the standard objective.
     spec: everything that decides the result, and nothing that does not; digest: its sha256.
     """
 
@@ -35,6 +38,8 @@ class Run:
     family: str
     variant: str
     objective: str
+    objective_family: str
+    objective_epsilon: float
     seed: int
     spec: dict[str, Any]
 
@@ -74,35 +79,58 @@ class Study:
             for backbone in chosen["backbones"]
             for strategy in chosen["strategies"]
             for variant in variants(strategy, self.params["strategies"][strategy])
-            for objective in chosen["objectives"]
+            for name in chosen["objectives"]
+            for objective in variants(name, self.params["objectives"][name])
             for seed in chosen["seeds"]
         )
         return {run.name: run for run in runs}
 
-    def _run(self, dataset: str, backbone: str, variant: "Variant", objective: str, seed: int) -> Run:
+    def _run(self, dataset: str, backbone: str, variant: "Variant", objective: "Variant", seed: int) -> Run:
         params = self.params
-        cell = f"{dataset}/{backbone}/{variant.name}/{objective}"
+        objective_params = dict(objective.params)
+        if "epsilon" in objective_params:
+            objective_params["epsilon"] = parse_epsilon(objective_params["epsilon"])
+        epsilon = objective_params.get("epsilon", 0.0)
+        cell = f"{dataset}/{backbone}/{variant.name}/{objective.name}"
         spec = {
             "dataset": dataset,
             "backbone": backbone,
             "strategy": variant.name,
-            "objective": objective,
+            "objective": objective.name,
             "seed": seed,
             "data": self._data_settings(test=None),
             "definition": self.definition(registry.split_reference(dataset)[0]),
             "backbone_spec": params["backbones"][backbone],
             "pretraining": self.pretraining_spec(backbone) if backbone in self.pretrained() else None,
             "strategy_spec": {"name": variant.family, "params": variant.params},
-            "objective_spec": {"name": objective, "params": params["objectives"][objective]},
-            "training": params["training"] | variant.training | self._recipe(cell),
+            "objective_spec": {"name": objective.family, "params": objective_params},
+            "training": params["training"] | variant.training | objective.training | self._recipe(cell),
+            "robust_validation": self._robust_validation(epsilon),
             "probe_schedule": params["probe_schedule"],
             "snapshots": params["snapshots"],
             "compute": {key: params["compute"][key] for key in ("threads", "device")},
         }
-        name = f"{dataset}/{backbone}/{variant.name}/{objective}/seed{seed}"
         return Run(
-            name, dataset, backbone, variant.name, variant.family, variant.label, objective, seed, spec
+            name=f"{dataset}/{backbone}/{variant.name}/{objective.name}/seed{seed}",
+            dataset=dataset,
+            backbone=backbone,
+            strategy=variant.name,
+            family=variant.family,
+            variant=variant.label,
+            objective=objective.name,
+            objective_family=objective.family,
+            objective_epsilon=epsilon,
+            seed=seed,
+            spec=spec,
         )
+
+    def _robust_validation(self, objective_epsilon: float) -> dict[str, Any] | None:
+        """What a run attacks at the ends of epochs, with its epsilon as a number; None: nothing."""
+        stated = self.params["robust_validation"]
+        if stated is None:
+            return None
+        epsilon = objective_epsilon if stated["epsilon"] is None else parse_epsilon(stated["epsilon"])
+        return stated | {"epsilon": epsilon} if epsilon > 0 else None
 
     # --- recipes of single cells
 
@@ -235,7 +263,9 @@ class Study:
         """The folder of a dataset (or reference) as a backbone sees it."""
         spec = self.params["backbones"][backbone]
         name, _ = registry.split_reference(dataset)
-        return f"data/packed/{name}@{spec['image_size']}-{spec['resize']}"
+        interpolation = spec.get("interpolation", "bilinear")
+        ending = "" if interpolation == "bilinear" else f"-{interpolation}"
+        return f"data/packed/{name}@{spec['image_size']}-{spec['resize']}{ending}"
 
     def pretrained(self) -> dict[str, str]:
         """Backbones to pre-train here, each with its upstream dataset."""
@@ -277,6 +307,24 @@ class Study:
         """Where a dataset comes from: generated, mirror, hub, folder or parquet."""
         return registry.source_kind(dataset, self.definition(dataset), self.mirror)
 
+    def check_sources(self) -> None:
+        """Raise UserError unless everything the study needs can be fetched, as far as that shows beforehand.
+
+        Apart from the other checks, so that a study can be planned before its revisions are known.
+        """
+        if self.mirror:
+            return  # checked already: a mirror holds everything or is refused
+        registry.check_hub(self.datasets(), self.params["datasets"])
+        for backbone in self.params["study"]["backbones"]:
+            weights = self.params["backbones"][backbone]["weights"]
+            if "hub" in weights and weights["revision"] is None:
+                raise UserError(
+                    f"backbones.{backbone}.weights.revision",
+                    "none",
+                    f"the commit of {weights['hub']} to download, 40 hexadecimal digits",
+                    f"find it under https://huggingface.co/{weights['hub']}/commits/main",
+                )
+
     # --- what the schema cannot check
 
     def _check(self) -> None:
@@ -309,6 +357,7 @@ class Study:
                         error.expected,
                         error.do,
                     ) from None
+        self._check_ramps()
 
     def _check_test_sets(self, probe: str) -> None:
         """The datasets that a shift names exist: a misspelt one would leave the probe out without a word."""
@@ -340,6 +389,17 @@ class Study:
                 "the weights there",
                 "or name a mirror (data.mirror, TRADEOFF_MIRROR) that holds them",
             )
+
+    def _check_ramps(self) -> None:
+        """No ramp of the perturbation size ends before it starts."""
+        for run in self.runs.values():
+            times, epochs = run.spec["objective_spec"]["params"], run.spec["training"]["epochs"]
+            if "t1" in times and in_epochs(times["t1"], epochs) > in_epochs(times["t2"], epochs):
+                raise UserError(
+                    f"objectives.{run.objective_family}.t2",
+                    f"{times['t2']}, with t1 = {times['t1']} and {epochs} epochs",
+                    "no earlier than t1 (both count epochs above 1, and are shares of all epochs up to 1)",
+                )
 
     def _check_headline(self) -> None:
         headline = self.params["tradeoff"]["headline"]
@@ -373,6 +433,8 @@ class Study:
                     "family": run.family,
                     "variant": run.variant,
                     "objective": run.objective,
+                    "objective_family": run.objective_family,
+                    "objective_epsilon": run.objective_epsilon,
                     "seed": run.seed,
                     "digest": run.digest,
                     "data": self.packed(run.dataset, run.backbone),
@@ -385,7 +447,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Variant:
-    """One point of a strategy's sweep: its name in paths, its label in figures, its parameters."""
+    """One point of a strategy's or an objective's sweep: its name in paths, its label in figures, its parameters."""
 
     family: str
     name: str
@@ -395,9 +457,9 @@ class Variant:
 
 
 def variants(family: str, section: dict[str, Any]) -> Iterator[Variant]:
-    """Yield a strategy's variants: one for every combination of the lists in its `sweep`.
+    """Yield a strategy's or an objective's variants: one for every combination of the lists in its `sweep`.
 
-    Without a sweep there is one, named as the strategy.
+    Without a sweep there is one, named as the family.
     """
     sweep = section.get("sweep", {})
     own = {key: value for key, value in section.items() if key not in ("sweep", "training")}

@@ -19,16 +19,30 @@ import torch
 from torch import Tensor, nn
 
 from tradeoff import snapshots, strategies
+from tradeoff.attacks.noise import Noise
 from tradeoff.backbones import Classifier
+from tradeoff.batches import to_device
 from tradeoff.data.splits import Split
 from tradeoff.errors import UserError
 from tradeoff.files import whole_file
+from tradeoff.objectives.base import Moment, Objective
 from tradeoff.progress import Progress
+from tradeoff.robust_validation import RobustValidation
 from tradeoff.schedules import kept_steps, learning_rate, probe_steps, total_steps
 from tradeoff.strategies.applied import Applied
 
 EVALUATION_BATCH = 512
 BETAS = (0.9, 0.999)
+VALIDATED = (
+    "validation_accuracy",
+    "validation_loss",
+    "validation_robust_accuracy",
+    "validation_robust_loss",
+    "validation_epsilon",
+)
+# ASSUME: a loss of this many nats never comes back. A cross-entropy of 1,000 gives the label a chance of e^-1000.
+DIVERGED = 1000.0
+ATTACK_STREAM = 1  # of the inner attack's starts; robust validation draws from 2
 
 
 @dataclass
@@ -37,13 +51,14 @@ class Job:
 
     model: on its device, strategy applied; train, validation: images uint8, labels, ids.
     recipe: the section `training` of params, resolved; probe_schedule: see `schedules.probe_steps`.
+    robust_validation: what is attacked at the ends of epochs, if anything.
     keep: which of the scheduled snapshots remain, see `schedules.kept_steps`.
     parts: the folder of resume files and snapshots; it belongs to this job alone.
     """
 
     model: Classifier
     applied: Applied
-    objective: Any
+    objective: Objective
     train: Split
     validation: Split
     recipe: dict[str, Any]
@@ -51,6 +66,7 @@ class Job:
     seed: int
     parts: Path
     label: str
+    robust_validation: RobustValidation | None = None
     keep: str | dict[str, int] = "all"
 
 
@@ -66,10 +82,12 @@ class State:
 def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
     """Train to the end, leaving a snapshot file in `job.parts` for every step that is kept; return the log.
 
-    Log rows: step (updates done), epoch, loss (of that step's batch), learning_rate, epsilon, and at the end of
-    each epoch and at the last step validation_accuracy and validation_loss, else None.
+    Log rows: step (updates done), epoch, loss (of that step's batch), learning_rate, epsilon (of the step's
+    epoch), and at the end of each epoch and at the last step validation_accuracy and validation_loss, and where
+    robust validation is due validation_robust_accuracy, validation_robust_loss and validation_epsilon, else None.
     watch: called with each validation accuracy; what it raises ends the training.
-    A loss or a parameter that is not finite is a UserError that names step, learning rate and the last snapshot.
+    A loss or a parameter that is not finite, and a loss that diverged, is a UserError that names step, learning
+    rate and the last snapshot.
     """
     steps_per_epoch = math.ceil(len(job.train.labels) / job.recipe["batch_size"])
     total = total_steps(job.recipe["epochs"], len(job.train.labels), job.recipe["batch_size"])
@@ -84,6 +102,7 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
     started = time.monotonic() - state.seconds
     pending: list[tuple[dict[str, Any], Tensor]] = []
     note = ""
+    epsilon, epsilon_of = 0.0, -1
     if state.step == 0:
         _save(job, optimizer, state, kept)
     while state.step < total:
@@ -91,28 +110,28 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
         rate = learning_rate(
             step, total, job.recipe["learning_rate"], job.recipe["schedule"], job.recipe["warmup"]
         )
+        if epoch != epsilon_of:
+            epsilon, epsilon_of = _epsilon(job, state, epoch), epoch
         job.applied.at_step(job.model, step, total)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = _update(job, optimizer, batches, step, epoch, step % steps_per_epoch)
+        loss = _update(job, optimizer, batches, step, epoch, step % steps_per_epoch, epsilon)
         state.step += 1
         row = {
             "step": state.step,
             "epoch": state.step / steps_per_epoch,
             "loss": None,
             "learning_rate": rate,
-            "epsilon": job.objective.epsilon(step / steps_per_epoch),
-            "validation_accuracy": None,
-            "validation_loss": None,
+            "epsilon": epsilon,
+            **dict.fromkeys(VALIDATED),
         }
         pending.append((row, loss))
+        epoch_ends = state.step % steps_per_epoch == 0
         # Reading losses waits for the device, so not at every step.
-        if state.step in scheduled or len(pending) == 50:
+        if state.step in scheduled or epoch_ends or len(pending) == 50:
             _settle(pending, state, job)
-        if state.step % steps_per_epoch == 0 or state.step == total:
-            row["validation_accuracy"], row["validation_loss"] = evaluate(
-                job.model, job.validation, job.recipe
-            )
+        if epoch_ends or state.step == total:
+            row |= _validate(job, epoch + 1, last=state.step == total)
             note = f"validation accuracy {row['validation_accuracy']:.3f}"
             if watch is not None:
                 watch(row["validation_accuracy"])
@@ -121,6 +140,30 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
             _save(job, optimizer, state, kept)
         progress.update(state.step, note)
     return state
+
+
+def _epsilon(job: Job, state: State, epoch: int) -> float:
+    """The perturbation size of an epoch, from what the log says at its beginning: the same after a resume."""
+    accuracies = tuple(
+        row["validation_accuracy"] for row in state.rows if row["validation_accuracy"] is not None
+    )
+    return job.objective.epsilon(Moment(epoch, job.recipe["epochs"], job.seed, accuracies))
+
+
+def _validate(job: Job, epochs_done: int, last: bool) -> dict[str, float]:
+    """Return the columns of the log that are measured on the validation images."""
+    accuracy, loss = evaluate(job.model, job.validation, job.recipe)
+    measured = {"validation_accuracy": accuracy, "validation_loss": loss}
+    robust = job.robust_validation
+    if robust is not None and (last or epochs_done % robust.every == 0):
+        with _precision(job.recipe["precision"], job.model.mean.device):
+            accuracy, loss = robust.measure(job.model, job.seed, job.recipe["batch_size"])
+        measured |= {
+            "validation_robust_accuracy": accuracy,
+            "validation_robust_loss": loss,
+            "validation_epsilon": robust.threat.epsilon,
+        }
+    return measured
 
 
 def evaluate(model: Classifier, split: Split, recipe: dict[str, Any]) -> tuple[float, float]:
@@ -137,13 +180,6 @@ def evaluate(model: Classifier, split: Split, recipe: dict[str, Any]) -> tuple[f
             loss += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
     model.train(was_training)
     return correct / len(split.labels), loss / len(split.labels)
-
-
-def to_device(split: Split, rows: Any, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Return images (B, 3, H, W) float32 in [0, 1], labels (B,) and ids (B,) of some rows of a split."""
-    images = torch.tensor(split.images[rows]).to(device).float().div_(255)
-    labels = torch.from_numpy(split.labels[rows]).to(device)
-    return images, labels, torch.from_numpy(split.ids[rows]).to(device)
 
 
 class _Batches:
@@ -193,13 +229,21 @@ def _features(job: Job) -> Tensor:
 
 
 def _update(
-    job: Job, optimizer: torch.optim.Optimizer, batches: _Batches, step: int, epoch: int, index: int
+    job: Job,
+    optimizer: torch.optim.Optimizer,
+    batches: _Batches,
+    step: int,
+    epoch: int,
+    index: int,
+    epsilon: float,
 ) -> Tensor:
+    """Make one update. Its forward pass is in train mode, and alone moves BatchNorm's statistics."""
     images, labels, ids = batches.get(epoch, index)
     torch.manual_seed(_mix(job.seed, step, 2))
     job.applied.train_mode(job.model)
     with _precision(job.recipe["precision"], images.device):
-        loss: Tensor = job.objective.loss(batches.model, images, labels, ids, step)
+        noise = Noise(job.seed, (ATTACK_STREAM, step))
+        loss = job.objective.loss(batches.model, images, labels, ids, epsilon, noise)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if job.recipe["clip_norm"] is not None:
@@ -222,11 +266,11 @@ def _mix(seed: int, number: int, stream: int) -> int:
 
 
 def _settle(pending: list[tuple[dict[str, Any], Tensor]], state: State, job: Job) -> None:
-    """Move rows to the log with their losses read from the device, all at once; stop at one not finite."""
+    """Move rows to the log with their losses read from the device, all at once; stop at a bad one."""
     losses = torch.stack([loss for _, loss in pending]).tolist() if pending else []
     for (row, _), loss in zip(pending, losses, strict=True):
-        if not math.isfinite(loss):
-            raise _diverged(job, f"a loss of {loss} at step {row['step']}", row["learning_rate"])
+        if not loss < DIVERGED:  # NaN is not
+            raise _diverged(job, f"a loss of {loss:.4g} at step {row['step']}", row["learning_rate"])
         row["loss"] = loss
         state.rows.append(row)
     pending.clear()
@@ -237,7 +281,7 @@ def _diverged(job: Job, found: str, rate: float) -> UserError:
     return UserError(
         job.label,
         f"{found} (learning rate {rate:.3g}; last good snapshot: step {last})",
-        "finite numbers",
+        f"finite numbers and a loss below {DIVERGED:g}",
         "lower the learning rate, or set clip_norm",
     )
 

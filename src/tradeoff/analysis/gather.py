@@ -18,10 +18,13 @@ from tradeoff.files import canonical_json, read_json, whole_file, write_json
 
 PROBE_COLUMNS = (
     *("step", "epoch", "test_set", "domain", "probe", "threat", "epsilon"),
-    *("n", "correct", "accuracy", "low", "high"),
+    *("severity", "n", "correct", "accuracy", "low", "high"),
 )
 PARAMETERS = ("trainable", "total")
-TRAINING_COLUMNS = ("step", "epoch", "loss", "learning_rate", "epsilon", "validation_accuracy")
+TRAINING_COLUMNS = (
+    *("step", "epoch", "loss", "learning_rate", "epsilon", "validation_accuracy", "validation_loss"),
+    *("validation_robust_accuracy", "validation_robust_loss", "validation_epsilon"),
+)
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,20 @@ def metrics(study: StudyFile, probes: pd.DataFrame, areas: pd.DataFrame) -> dict
     return result
 
 
-def panel_names(study: StudyFile) -> dict[tuple[str, ...], str]:
-    """Name each panel by its dataset and what else tells the study's panels apart, in the study's order."""
+def panel_names(study: StudyFile, objectives: dict[str, str] | None = None) -> dict[tuple[str, ...], str]:
+    """Name each panel by its dataset and what else tells the study's panels apart, in the study's order.
+
+    objectives: what to call them, where that is not their name.
+    """
     panels = list(dict.fromkeys((run["dataset"], run["backbone"], run["objective"]) for run in study["runs"]))
     varies = [index == 0 or len({panel[index] for panel in panels}) > 1 for index in range(len(PANEL))]
     return {
-        panel: ", ".join(part for part, keep in zip(panel, varies, strict=True) if keep) for panel in panels
+        panel: ", ".join(
+            (objectives or {}).get(part, part) if index == PANEL.index("objective") else part
+            for index, part in enumerate(panel)
+            if varies[index]
+        )
+        for panel in panels
     }
 
 

@@ -1,5 +1,6 @@
 """study.json: what a study consists of, as far as analysis and artifacts need to know. Cheap to import."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from tradeoff.params.epsilon import format_epsilon, parse_epsilon
 StudyFile = dict[str, Any]
 
 # The columns that say which run a row belongs to.
-RUN_COLUMNS = ("run", "dataset", "backbone", "strategy", "family", "variant", "objective", "seed")
+RUN_COLUMNS = (
+    *("run", "dataset", "backbone", "strategy", "family", "variant"),
+    *("objective", "objective_family", "objective_epsilon", "seed"),
+)
 
 
 @dataclass(frozen=True)
@@ -97,3 +101,16 @@ def expected_up_to(study: StudyFile, probe: str) -> float:
     limit = study["params"]["tradeoff"]["expected_up_to"]
     sizes = epsilons(study, probe)
     return max((size for size in sizes if limit is None or size <= parse_epsilon(limit)), default=0.0)
+
+
+def budgets(study: StudyFile) -> list[float]:
+    """Return the ε_g of a study's robust objectives, rising; none when there are no such objectives."""
+    return sorted({run["objective_epsilon"] for run in study["runs"] if run["objective_epsilon"] > 0})
+
+
+def budgets_probed(study: StudyFile) -> list[float]:
+    """Return those of `budgets` that the headline's probe attacks with."""
+    if not probes_of_kind(study, "attack"):
+        return []
+    sizes = epsilons(study, headline(study).probe)
+    return [budget for budget in budgets(study) if any(math.isclose(budget, size) for size in sizes)]

@@ -4,10 +4,17 @@ Cheap to import: the workflow asks here what a study can show before anything ru
 """
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
-from tradeoff.analysis.study_file import StudyFile, probes_of_kind, threats
+from tradeoff.analysis.study_file import (
+    StudyFile,
+    budgets,
+    budgets_probed,
+    probes_of_kind,
+    threats,
+)
 from tradeoff.errors import UserError
 
 
@@ -29,6 +36,7 @@ class Entry:
 _PROBES, _AREAS, _FRONTIERS = "tables/probes.parquet", "tables/pareto_auc.csv", "tables/frontiers.csv"
 _TRAINING, _RUNS = "tables/training.parquet", "tables/runs.csv"
 _FIGURE, _TABLE = "tradeoff.artifacts.figures", "tradeoff.artifacts.tables"
+_OBJECTIVES = "Objectives"
 
 FIGURES = {
     "trajectories": Entry(
@@ -50,7 +58,84 @@ FIGURES = {
     "shift": Entry(
         f"{_FIGURE}.shift", "In- and out-of-distribution accuracy", "Domain shift", (_PROBES,), ("shift",)
     ),
+    "corruption_curves": Entry(
+        f"{_FIGURE}.corruption_curves",
+        "Accuracy under corruptions over fine-tuning",
+        "Corruptions",
+        (_PROBES,),
+        ("corruption",),
+    ),
+    "corruption_heatmap": Entry(
+        f"{_FIGURE}.corruption_heatmap",
+        "Accuracy under each corruption",
+        "Corruptions",
+        (_PROBES,),
+        ("corruption",),
+    ),
     "training_curves": Entry(f"{_FIGURE}.training_curves", "Training curves", "Training", (_TRAINING,)),
+    "epsilon_schedules": Entry(
+        f"{_FIGURE}.epsilon_schedules",
+        "Perturbation size over training",
+        _OBJECTIVES,
+        (_TRAINING,),
+        ("robust",),
+    ),
+    "validation_accuracy": Entry(
+        f"{_FIGURE}.validation_accuracy",
+        "Validation accuracy and onsets",
+        _OBJECTIVES,
+        (_TRAINING,),
+        ("robust",),
+    ),
+    "validation_loss": Entry(
+        f"{_FIGURE}.validation_loss", "Validation loss", _OBJECTIVES, (_TRAINING,), ("robust",)
+    ),
+    "robust_curves": Entry(
+        f"{_FIGURE}.robust_curves",
+        "Accuracy against ε, by objective",
+        _OBJECTIVES,
+        (_PROBES,),
+        ("robust", "ε_g probed"),
+    ),
+    "accuracy_by_budget": Entry(
+        f"{_FIGURE}.accuracy_by_budget",
+        "Clean accuracy against ε_g",
+        _OBJECTIVES,
+        (_PROBES,),
+        ("robust", "ε_g probed"),
+    ),
+    "delay_by_budget": Entry(
+        f"{_FIGURE}.delay_by_budget", "Delay against ε_g", _OBJECTIVES, (_TRAINING,), ("robust", "standard")
+    ),
+    "delay_and_accuracy": Entry(
+        f"{_FIGURE}.delay_and_accuracy",
+        "Final accuracy against delay",
+        _OBJECTIVES,
+        (_PROBES, _TRAINING),
+        ("robust", "ε_g probed", "standard"),
+    ),
+    "objectives_on_average": Entry(
+        f"{_FIGURE}.objectives_on_average",
+        "Objectives over all cells",
+        _OBJECTIVES,
+        (_PROBES,),
+        ("robust", "ε_g probed"),
+    ),
+    "ramps": Entry(f"{_FIGURE}.ramps", "Ramps: T1 and T2", _OBJECTIVES, (_TRAINING,), ("ramps",)),
+    "joint_frontiers": Entry(
+        f"{_FIGURE}.joint_frontiers",
+        "Frontiers by objective",
+        _OBJECTIVES,
+        (_FRONTIERS, _AREAS),
+        ("robust", "ε_g probed"),
+    ),
+    "expected_trajectories": Entry(
+        f"{_FIGURE}.expected_trajectories",
+        "Expected robustness over fine-tuning",
+        _OBJECTIVES,
+        (_PROBES,),
+        ("robust", "ε_g probed"),
+    ),
 }
 
 TABLES = {
@@ -58,19 +143,82 @@ TABLES = {
     "accuracy": Entry(
         f"{_TABLE}.accuracy", "Accuracy and robust accuracy", "Trade-off", (_PROBES,), ("attack",)
     ),
+    "corruption": Entry(
+        f"{_TABLE}.corruption", "Mean corruption error", "Corruptions", (_PROBES,), ("corruption",)
+    ),
     "strategies": Entry(f"{_TABLE}.strategies", "Strategies", "Strategies", (_RUNS,)),
+    "objectives": Entry(
+        f"{_TABLE}.objectives",
+        "Clean, adversarial and expected accuracy",
+        _OBJECTIVES,
+        (_PROBES,),
+        ("robust", "ε_g probed"),
+    ),
+    "objective_means": Entry(
+        f"{_TABLE}.objective_means", "Means over cells", _OBJECTIVES, (_PROBES,), ("robust", "ε_g probed")
+    ),
+    "paired_tests": Entry(
+        f"{_TABLE}.paired_tests",
+        "Paired tests",
+        _OBJECTIVES,
+        (_PROBES,),
+        ("robust objectives", "ε_g probed", "two cells"),
+    ),
+    "adaptation": Entry(
+        f"{_TABLE}.adaptation",
+        "Onset, delay and severity",
+        _OBJECTIVES,
+        (_PROBES, _TRAINING),
+        ("robust", "ε_g probed"),
+    ),
+    "ramp_results": Entry(
+        f"{_TABLE}.ramp_results", "Results by T1 and T2", _OBJECTIVES, (_PROBES,), ("ramps", "ε_g probed")
+    ),
+    "backbones": Entry(f"{_TABLE}.backbones", "Backbones", "Backbones", (_RUNS,)),
 }
 
 # What an artifact may need -> (does a study have it, how to get it).
-NEEDS = {
+NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
     "attack": (lambda study: bool(probes_of_kind(study, "attack")), "list an attack probe in study.probes"),
     "shift": (
         lambda study: bool(probes_of_kind(study, "shift")),
         "list a shift probe in study.probes, on a dataset with a shifted test set",
     ),
+    "corruption": (
+        lambda study: bool(probes_of_kind(study, "corruption")),
+        "list a corruption probe in study.probes",
+    ),
     "several epsilons": (
         lambda study: len(threats(study)) > len(probes_of_kind(study, "attack")),
         "give an attack probe several epsilons",
+    ),
+    "robust": (lambda study: bool(budgets(study)), "list a robust objective in study.objectives"),
+    "robust objectives": (
+        lambda study: (
+            len({run["objective_family"] for run in study["runs"] if run["objective_epsilon"] > 0}) > 1
+        ),
+        "list several robust objectives in study.objectives",
+    ),
+    "standard": (
+        lambda study: any(run["objective_family"] == "standard" for run in study["runs"]),
+        "list the standard objective in study.objectives",
+    ),
+    "ε_g probed": (
+        lambda study: bool(budgets_probed(study)),
+        "give the attack probe of tradeoff.headline the epsilon of a robust objective",
+    ),
+    "ramps": (
+        lambda study: (
+            len({run["objective"] for run in study["runs"] if run["objective_family"] == "rft_sched"})
+            > len(
+                {run["objective_epsilon"] for run in study["runs"] if run["objective_family"] == "rft_sched"}
+            )
+        ),
+        "give rft_sched a sweep over t1 or t2",
+    ),
+    "two cells": (
+        lambda study: len({(run["dataset"], run["backbone"], run["strategy"]) for run in study["runs"]}) > 1,
+        "name several datasets, backbones or strategies in study",
     ),
 }
 

@@ -1,11 +1,11 @@
-"""How each strategy is called and drawn, in every figure and table alike.
+"""How each strategy, and each objective, is called and drawn, in every figure and table alike.
 
 Colours are those of Okabe and Ito and of Tol, which colour-blind readers tell apart; markers and line
 styles tell strategies apart in grey. A new strategy may have its line here, and needs none.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -36,14 +36,33 @@ LOOKS = {
     "vpt": Look("VPT", "#999933", "h", "--"),
     "union": Look("Union", "#AA1133", "*", "--"),
 }
+# Where objectives are compared, colours mean them: standard fine-tuning in black, the rest far from each other.
+OBJECTIVES = {
+    "standard": Look("Standard", "#000000", "o"),
+    "rft_fix": Look("RFT fix", "#D55E00", "s"),
+    "rft_sched": Look("RFT sched", "#0072B2", "^"),
+    "rft_warmup": Look("RFT warm-up", "#009E73", "v", "--"),
+    "rft_uniform": Look("RFT uniform", "#E69F00", "D", "--"),
+    "rft_auto": Look("RFT auto", "#CC79A7", "P", "--"),
+    "trades": Look("TRADES", "#56B4E9", "<", "-."),
+}
 _OTHER_COLOURS = ("#44AA99", "#882255", "#6699CC", "#997700", "#661100", "#BB5566", "#225555")
 _OTHER_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">")
 
 
 def look(family: str) -> Look:
     """Return a strategy's look; one that is not listed gets, from its name alone, always the same."""
-    if family in LOOKS:
-        return LOOKS[family]
+    return LOOKS.get(family) or _other(family)
+
+
+def method_look(method: str) -> Look:
+    """Return the look of a method, an objective's family and what a sweep varies in it (`rft_sched t1 0.1`)."""
+    family, _, setting = method.partition(" ")
+    one = OBJECTIVES.get(family) or _other(family)
+    return replace(one, label=f"{one.label} {setting}".strip())
+
+
+def _other(family: str) -> Look:
     number = int.from_bytes(hashlib.sha256(family.encode()).digest()[:4], "big")
     colour = _OTHER_COLOURS[number % len(_OTHER_COLOURS)]
     marker = _OTHER_MARKERS[number // len(_OTHER_COLOURS) % len(_OTHER_MARKERS)]

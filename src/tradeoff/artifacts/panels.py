@@ -1,5 +1,6 @@
 """Arrangements of panels: pairs of axes for two quantities, or one square for each panel."""
 
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -9,6 +10,7 @@ from tradeoff.artifacts.results import Panel
 from tradeoff.artifacts.style import TWO_COLUMNS, figure
 
 MOST_COLUMNS = 3
+MOST_LETTERS = 38  # of a line above one of them
 
 
 def paired(panels: Sequence[Panel], top: str, bottom: str, x: str) -> tuple[Figure, list[tuple[Axes, Axes]]]:
@@ -33,7 +35,7 @@ def paired(panels: Sequence[Panel], top: str, bottom: str, x: str) -> tuple[Figu
         lower = fig.add_subplot(grid[2 * block + 1, column])
         upper = fig.add_subplot(grid[2 * block, column], sharex=lower)
         upper.tick_params(labelbottom=False)
-        upper.set_title(panel.name)
+        upper.set_title(in_lines(panel.name))
         lower.set_xlabel(x)
         if column == 0:
             upper.set_ylabel(top)
@@ -52,12 +54,17 @@ def squares(titles: Sequence[str], x: str, y: str, height: float = 2.1) -> tuple
     for unused in grid.flat[len(titles) :]:
         unused.set_axis_off()
     for index, (axes, title) in enumerate(zip(grid.flat, titles, strict=False)):
-        axes.set_title(title)
+        axes.set_title(in_lines(title))
         if index + columns >= len(titles):
             axes.set_xlabel(x)
         if index % columns == 0:
             axes.set_ylabel(y)
     return fig, list(grid.flat[: len(titles)])
+
+
+def in_lines(title: str) -> str:
+    """Return a title in as many lines as it needs above one of three axes abreast."""
+    return textwrap.fill(title, MOST_LETTERS, break_long_words=False, break_on_hyphens=False)
 
 
 def step_axis(axes: Axes, steps: Sequence[int]) -> None:

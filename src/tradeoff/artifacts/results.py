@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from tradeoff.analysis.methods import methods
 from tradeoff.analysis.metrics import panel_names
 from tradeoff.analysis.points import PANEL
 from tradeoff.analysis.study_file import StudyFile, Threat, headline, read_study
+from tradeoff.artifacts.looks import method_look
 from tradeoff.errors import UserError
+from tradeoff.params.epsilon import format_epsilon
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,18 @@ class Results:
     @cached_property
     def panels(self) -> list[Panel]:
         """Every panel, in the study's order."""
-        named = panel_names(self.study)
+        named = panel_names(self.study, self._objective_labels)
         return [Panel(**dict(zip(PANEL, keys, strict=True)), name=name) for keys, name in named.items()]
+
+    @cached_property
+    def _objective_labels(self) -> dict[str, str]:
+        """How readers know each objective: its method and its ε_g."""
+        labels = {}
+        sizes = {run["objective"]: run["objective_epsilon"] for run in self.study["runs"]}
+        for objective, method in methods(self.study).items():
+            size = sizes[objective]
+            labels[objective] = method_look(method.name).label + (f" {format_epsilon(size)}" if size else "")
+        return labels
 
     @cached_property
     def families(self) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tradeoff.artifacts.looks import look
+from tradeoff.artifacts.looks import Look, look
 from tradeoff.files import whole_file
 
 # Inches: across both columns of a paper. Nothing is wider, so nothing shrinks below its size here.
@@ -58,18 +58,25 @@ def styled() -> AbstractContextManager[None]:
 
 
 def key(fig: Figure, families: Sequence[str]) -> None:
-    """Put the one key of a figure in a strip above its panels, or beside a panel that is alone."""
-    handles = [
-        Line2D([], [], label=one.label, **one.line_style()) for one in (look(family) for family in families)
-    ]
+    """Put the one key of a figure's strategies in a strip above its panels, or beside a panel that is alone."""
+    key_of(fig, [handle(look(family)) for family in families])
+
+
+def handle(one: Look) -> Line2D:
+    """Return what stands for a look in a key."""
+    return Line2D([], [], label=one.label, **one.line_style())
+
+
+def key_of(fig: Figure, handles: Sequence[Line2D]) -> None:
+    """Put a key of any lines where `key` does."""
     if len(fig.axes) == 1:
-        fig.legend(handles=handles, loc="outside right upper")
+        fig.legend(handles=list(handles), loc="outside right upper")
         return
-    widest = max(len(str(handle.get_label())) for handle in handles)
+    widest = max(len(str(one.get_label())) for one in handles)
     # Roughly: a character of 7 pt is 0.055 inches wide, a handle with its gaps 0.4.
     columns = max(1, int(fig.get_figwidth() / (0.055 * widest + 0.4)))
     rows = -(-len(handles) // columns)
-    fig.legend(handles=handles, loc="outside upper center", ncols=-(-len(handles) // rows))
+    fig.legend(handles=list(handles), loc="outside upper center", ncols=-(-len(handles) // rows))
 
 
 def note(fig: Figure, text: str) -> None:

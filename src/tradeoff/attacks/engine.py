@@ -10,7 +10,6 @@ asked for an answer once in a step of a whole wave.
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from tradeoff.attacks.balls import norm_of
 from tradeoff.attacks.base import Attack, Evaluation, Samples, State
+from tradeoff.attacks.frozen import frozen
 from tradeoff.attacks.noise import Noise
 from tradeoff.attacks.threat import Threat
 
@@ -127,7 +127,7 @@ def predict(model: nn.Module, images: np.ndarray | Tensor, compute: Compute | No
     """Return the logits (n, N) of clean images, in the model's own precision, on the model's device."""
     compute = compute or Compute()
     oracle = _Oracle(model, compute)
-    with _frozen(model):
+    with frozen(model):
         chunks = _chunks(len(images), compute.batch_size)
         return torch.cat([oracle.logits(oracle.to_floats(images[chunk])) for chunk in chunks])
 
@@ -156,7 +156,7 @@ class _Search:
     ) -> np.ndarray:
         size = images[:1].size if isinstance(images, np.ndarray) else images[:1].numel()
         wave = max(self.batch_size, _WAVE_BYTES // (size * self.oracle.dtype.itemsize))
-        with _frozen(self.model):
+        with frozen(self.model):
             parts = [
                 self._wave(images[rows], _tensor(labels[rows]), _tensor(ids[rows]))
                 for rows in (slice(first, first + wave) for first in range(0, len(images), wave))
@@ -343,20 +343,3 @@ def _chunks(n: int, batch_size: int) -> Iterator[slice]:
 def _tensor(values: np.ndarray | Tensor) -> Tensor:
     # A copy: arrays mapped from files are read-only, which tensors cannot be.
     return torch.from_numpy(np.array(values)) if isinstance(values, np.ndarray) else values
-
-
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients of weights inside the block; everything as before after it."""
-    modes = [(module, module.training) for module in model.modules()]
-    wanted = [weight for weight in model.parameters() if weight.requires_grad]
-    try:
-        model.eval()
-        for weight in wanted:
-            weight.requires_grad_(False)
-        yield
-    finally:
-        for weight in wanted:
-            weight.requires_grad_(True)
-        for module, mode in modes:
-            module.training = mode

@@ -73,7 +73,7 @@ def _read(
         case "parquet":
             files = {split: [Path(path)] for split, path in definition["parquet"].items()}
             columns = Columns(**{key: definition[key] for key in ("image", "label") if key in definition})
-            return read_parquet(name, source, files, columns, sha256, cache)
+            return read_parquet(name, source, files, dict.fromkeys(files, columns), sha256, cache)
         case "mirror":
             if mirror is None:
                 raise UserError("TRADEOFF_MIRROR", "nothing", f"the mirror that holds {name}")
@@ -83,17 +83,29 @@ def _read(
             known = registry.read_manifest(mirror)
             mirrored = {split: known.get(f"datasets/{name}/{split}.parquet", {}) for split in registry.SPLITS}
             stated = {split: about["sha256"] for split, about in mirrored.items() if about}
-            return read_parquet(name, source, files, Columns(), stated | sha256, cache)
+            return read_parquet(name, source, files, dict.fromkeys(files, Columns()), stated | sha256, cache)
         case _:
-            hub = _hub(name, source, definition)
-            files = download(name, hub, scratch / "files")
-            try:
-                dataset = read_parquet(name, source, files, hub.columns, dict(hub.sha256), cache)
-            except UserError:
-                shutil.rmtree(scratch / "files")  # what is wrong with them, no later attempt should reuse
-                raise
-            pinned = {"repository": hub.repository, "revision": hub.revision}
-            return dataclasses.replace(dataset, origin=dataset.origin | pinned)
+            return _download(name, source, _hub(name, source, definition), scratch)
+
+
+def _download(name: str, source: DatasetSource, hub: Hub, scratch: Path) -> RawDataset:
+    """Download from the dataset's repository, and from that of its test images where it is another."""
+    files: dict[str, list[Path]] = {}
+    columns: dict[str, Columns] = {}
+    origin: dict[str, Any] = {}
+    for part, place in (("", hub), ("test_", hub.test)):
+        if place is None:
+            continue
+        commit, found = download(name, place, scratch / "files" / place.repository.replace("/", "--"))
+        files |= found
+        columns |= dict.fromkeys(found, place.columns)
+        origin |= {f"{part}repository": place.repository, f"{part}revision": commit}
+    try:
+        dataset = read_parquet(name, source, files, columns, dict(hub.sha256), scratch / "cache")
+    except UserError:
+        shutil.rmtree(scratch / "files")  # what is wrong with them, no later attempt should reuse
+        raise
+    return dataclasses.replace(dataset, origin=dataset.origin | origin)
 
 
 def _hub(name: str, source: DatasetSource, definition: Mapping[str, Any]) -> Hub:

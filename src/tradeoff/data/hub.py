@@ -12,13 +12,16 @@ from tradeoff.data.source import Hub
 from tradeoff.errors import UserError
 
 ATTEMPTS = 3
+FULL_COMMIT = 40  # hexadecimal digits
 PAUSE = 5.0  # seconds before the second attempt; twice as long before the third
 
 T = TypeVar("T")
 
 
-def download(name: str, hub: Hub, folder: Path) -> dict[str, list[Path]]:
-    """Download the files of every split into `folder`; return their paths by split, in the order of names.
+def download(name: str, hub: Hub, folder: Path) -> tuple[str, dict[str, list[Path]]]:
+    """Download the files of every split into `folder`; return the commit, and their paths by split.
+
+    Paths come in the order of their names. An abbreviated revision is looked up among the repository's commits.
 
     Whatever a call that failed left in `folder` is used: finished files as they are, others from where they
     stopped. UserError without a pinned revision, for a repository, revision or files that do not exist, and
@@ -36,7 +39,8 @@ def download(name: str, hub: Hub, folder: Path) -> dict[str, list[Path]]:
     from huggingface_hub import HfApi
 
     api = HfApi()
-    place: dict[str, Any] = {"repo_id": hub.repository, "repo_type": "dataset", "revision": hub.revision}
+    place: dict[str, Any] = {"repo_id": hub.repository, "repo_type": "dataset"}
+    commit = place["revision"] = _full_commit(name, hub, api, place)
     names = _insist(name, hub, partial(api.list_repo_files, **place))
     chosen = {split: sorted(fnmatch.filter(names, pattern)) for split, pattern in hub.files.items()}
     for split, found in chosen.items():
@@ -51,10 +55,32 @@ def download(name: str, hub: Hub, folder: Path) -> dict[str, list[Path]]:
     def fetch_file(file: str) -> Path:
         return Path(api.hf_hub_download(filename=file, local_dir=folder, **place))
 
-    return {
+    paths = {
         split: [_insist(name, hub, partial(fetch_file, file)) for file in found]
         for split, found in chosen.items()
     }
+    return commit, paths
+
+
+def _full_commit(name: str, hub: Hub, api: Any, place: dict[str, Any]) -> str:
+    """Return the commit that the revision names, which the hub only takes in full."""
+    revision = str(hub.revision)
+    if len(revision) == FULL_COMMIT:
+        return revision
+    commits = _insist(name, hub, partial(api.list_repo_commits, **place))
+    found = [commit.commit_id for commit in commits if commit.commit_id.startswith(revision)]
+    if len(found) != 1:
+        raise _no_such_commit(name, hub)
+    return str(found[0])
+
+
+def _no_such_commit(name: str, hub: Hub) -> UserError:
+    return UserError(
+        f"datasets.{name}.revision",
+        str(hub.revision),
+        f"a commit of {hub.repository}",
+        "see its list of commits on the hub",
+    )
 
 
 def _insist(name: str, hub: Hub, call: Callable[[], T]) -> T:
@@ -71,12 +97,7 @@ def _insist(name: str, hub: Hub, call: Callable[[], T]) -> T:
         try:
             return call()
         except RevisionNotFoundError:
-            raise UserError(
-                f"datasets.{name}.revision",
-                str(hub.revision),
-                f"a commit of {hub.repository}",
-                "see its list of commits on the hub",
-            ) from None
+            raise _no_such_commit(name, hub) from None
         except HfHubHTTPError as error:
             status = error.response.status_code
             if status < 500 and status != 429:

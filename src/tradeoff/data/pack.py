@@ -1,10 +1,12 @@
-"""Decode a fetched dataset once, into an array that every run maps into memory."""
+"""Decode a fetched dataset once, into an array that every run maps into memory, or as much of it as fits."""
 
 import hashlib
+import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any
@@ -14,40 +16,56 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tradeoff.data.decode import RESIZES, DecodeError, decode
+from tradeoff.data.decode import INTERPOLATIONS, RESIZES, DecodeError, Form, decode
 from tradeoff.data.raw import open_parquet
 from tradeoff.errors import UserError
 from tradeoff.files import read_json, sha256_of, whole_file, write_json
 
 ROWS_AT_ONCE = 500
-FILES = ("train.parquet", "test.parquet")
+TRAIN = "train.parquet"
+FILES = (TRAIN, "test.parquet")
 
 
-def pack(raw: Path, output: Path, size: int, resize: str, workers: int = 1) -> None:
+def pack(raw: Path, output: Path, form: Form, workers: int = 1, up_to: float = math.inf) -> None:
     """Write images.npy, index.parquet and, last, manifest.json into `output`.
 
-    raw: a folder that `tradeoff.data.fetch` made. size: height and width in pixels. resize: squash or crop.
-    workers: processes that decode; their number does not change a byte.
+    raw: a folder that `tradeoff.data.fetch` made. workers: processes that decode; their number does not change
+    a byte.
     images.npy is uint8 (N, 3, size, size), the rows of train.parquet and then of test.parquet; index.parquet
     has row, label, domain (null without domains) and split (train, validation or test).
+    up_to: bytes. Above it only the rows of test.parquet, which every probe looks at, are kept decoded; those of
+    train.parquet are streamed: encoded.bin holds them as they came, and the index says where (start, stop).
     UserError for an image that does not decode, and for a class without test images.
     """
-    if resize not in RESIZES or size < 1:
+    if form.resize not in RESIZES or form.interpolation not in INTERPOLATIONS or form.size < 1:
         raise UserError(
-            "pack", f"size {size}, resize {resize}", f"a positive size and {' or '.join(RESIZES)}"
+            "pack",
+            f"size {form.size}, resize {form.resize}, interpolation {form.interpolation}",
+            f"a positive size, {' or '.join(RESIZES)}, {' or '.join(INTERPOLATIONS)}",
         )
     source = read_json(raw / "source.json")
     index = _index(raw)
     _check_test_images(raw, index, source)
-    shape = (len(index), 3, size, size)
+    decoded = len(index) * 3 * form.size**2
+    streamed = _rows(raw / TRAIN) if decoded > up_to else 0
+    files = ["images.npy", "index.parquet"]
+    workers = min(workers, len(index) // (2 * ROWS_AT_ONCE))  # more would take longer to start than to decode
     duplicates = _Duplicates(index["split"].to_pylist())
+    shape = (len(index) - streamed, 3, form.size, form.size)
     with whole_file(output / "images.npy") as temporary, open(temporary, "wb") as file:
         # Written in order rather than through a memory map: a full disk is then an error, not a crash.
         np.lib.format.write_array_header_1_0(
             file,
             {"descr": "|u1", "fortran_order": False, "shape": shape},  # type: ignore[arg-type]
         )
-        _write_images(file, _batches(raw), (size, resize), workers, duplicates)
+        _write_images(file, _decoded(_batches(raw), form, workers), streamed, duplicates)
+    if streamed:
+        files.append("encoded.bin")
+        index = _with_places(index, _write_encoded(raw, output / "encoded.bin"))
+    if duplicates.leaked:
+        print(
+            f"{len(duplicates.leaked)} test images are training images too: see leaked_test_rows in the manifest"
+        )
     with whole_file(output / "index.parquet") as temporary:
         pq.write_table(index, temporary)
     write_json(
@@ -55,14 +73,15 @@ def pack(raw: Path, output: Path, size: int, resize: str, workers: int = 1) -> N
         {
             "shape": shape,
             "dtype": "uint8",
-            "size": size,
-            "resize": resize,
+            **asdict(form),
+            "storage": _storage(decoded, streamed, up_to),
             "class_names": source["class_names"],
             "domain_names": source["domain_names"],
             "counts": _counts(index, source["class_names"]),
             "duplicates": duplicates.counts(),
-            "bytes": {name: (output / name).stat().st_size for name in ("images.npy", "index.parquet")},
-            "sha256": {name: sha256_of(output / name) for name in ("images.npy", "index.parquet")},
+            "leaked_test_rows": duplicates.leaked,
+            "bytes": {name: (output / name).stat().st_size for name in files},
+            "sha256": {name: sha256_of(output / name) for name in files},
             "source": {
                 key: value for key, value in source.items() if key not in ("class_names", "domain_names")
             },
@@ -70,22 +89,42 @@ def pack(raw: Path, output: Path, size: int, resize: str, workers: int = 1) -> N
     )
 
 
+def _storage(decoded: int, streamed: int, up_to: float) -> dict[str, Any]:
+    """What the manifest says of how images are kept, and why."""
+    if not streamed:
+        return {"kind": "packed", "why": f"{_gb(decoded)} decoded, within the limit", "streamed": 0}
+    why = f"{_gb(decoded)} decoded, above the limit of {_gb(up_to)}: only the test images are kept so"
+    return {"kind": "streamed", "why": why, "streamed": streamed}
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.3g} GB"
+
+
 class _Duplicates:
-    """Counts images with the same pixels, as they pass in the order of rows."""
+    """Counts images with the same pixels, as they pass in the order of rows.
+
+    leaked: rows of test images that are among the training or validation images.
+    """
 
     def __init__(self, splits: list[str]) -> None:
         self.splits = iter(splits)
         self.seen: dict[str, set[bytes]] = defaultdict(set)
         self.found: Counter[str] = Counter()
+        self.row = 0
+        self.leaked: list[int] = []
 
     def add(self, images: np.ndarray) -> None:
         for image, split in zip(images, self.splits, strict=False):
             pixels = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
             self.found[f"within {split}"] += pixels in self.seen[split]
             if split == "test":
-                for other in self.seen.keys() - {"test"}:
-                    self.found[f"test in {other}"] += pixels in self.seen[other]
+                elsewhere = {other: pixels in self.seen[other] for other in self.seen.keys() - {"test"}}
+                for other, is_there in elsewhere.items():
+                    self.found[f"test in {other}"] += is_there
+                self.leaked += [self.row] if any(elsewhere.values()) else []
             self.seen[split].add(pixels)
+            self.row += 1
 
     def counts(self) -> dict[str, int]:
         """Images equal, pixel by pixel as packed, to an earlier one of their split or to one of another."""
@@ -131,30 +170,53 @@ def _batches(raw: Path) -> Iterator[tuple[str, int, list[bytes]]]:
             row += len(encoded)
 
 
+def _rows(file: Path) -> int:
+    return int(open_parquet(file).metadata.num_rows)
+
+
+def _write_encoded(raw: Path, path: Path) -> list[int]:
+    """Write the training images one after the other as they came; return their lengths in bytes."""
+    lengths: list[int] = []
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        for name, _, encoded in _batches(raw):
+            if name == str(raw / TRAIN):
+                file.writelines(encoded)
+                lengths += map(len, encoded)
+    return lengths
+
+
+def _with_places(index: pa.Table, lengths: list[int]) -> pa.Table:
+    """Add to the index where each streamed image lies: start and stop, null for the others."""
+    stops = np.cumsum(np.array(lengths, dtype=np.int64))
+    others = [None] * (len(index) - len(lengths))
+    for name, places in (("start", stops - lengths), ("stop", stops)):
+        index = index.append_column(name, pa.array([*places.tolist(), *others], pa.int64()))
+    return index
+
+
 def _write_images(
-    file: IO[bytes],
-    batches: Iterator[tuple[str, int, list[bytes]]],
-    form: tuple[int, str],
-    workers: int,
-    duplicates: _Duplicates,
+    file: IO[bytes], batches: Iterator[np.ndarray], streamed: int, duplicates: _Duplicates
 ) -> None:
-    for images in _decoded(batches, form, workers):
+    """Write the images from row `streamed` on; look at all of them."""
+    row = 0
+    for images in batches:
         duplicates.add(images)
-        file.write(images.tobytes())
+        file.write(images[max(0, streamed - row) :].tobytes())
+        row += len(images)
 
 
 def _decoded(
-    batches: Iterator[tuple[str, int, list[bytes]]], form: tuple[int, str], workers: int
+    batches: Iterator[tuple[str, int, list[bytes]]], form: Form, workers: int
 ) -> Iterator[np.ndarray]:
-    if workers == 1:
+    if workers < 2:
         for file, row, encoded in batches:
             with _naming(file, row):
-                yield decode(encoded, *form)
+                yield decode(encoded, form)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         waiting: deque[tuple[str, int, Future[np.ndarray]]] = deque()
         for file, row, encoded in batches:
-            waiting.append((file, row, pool.submit(decode, encoded, *form)))
+            waiting.append((file, row, pool.submit(decode, encoded, form)))
             if len(waiting) > 2 * workers:  # so that memory holds a few batches, not the dataset
                 yield _result(*waiting.popleft())
         while waiting:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import io
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,18 +60,21 @@ def read_parquet(
     name: str,
     source: DatasetSource,
     files: dict[str, list[Path]],
-    columns: Columns,
+    columns: dict[str, Columns],
     sha256: dict[str, str],
     scratch: Path,
 ) -> RawDataset:
     """Read Parquet files (by split: train, test, perhaps validation) through HF `datasets`.
 
-    sha256: expected checksums by split, of its files joined in their order; may lack splits.
-    scratch: a folder for the loader's cache, which the caller removes after the rows were read.
+    columns: names of the columns, by split. sha256: expected checksums by split, of its files joined in their
+    order; may lack splits. scratch: a folder for the loader's cache, which the caller removes after the rows
+    were read.
     UserError for a file that is missing, broken or of another checksum, for missing columns, and for labels
     or domains that are not what the source says.
     """
-    read = [_check_file(split, path, columns, source) for split, paths in files.items() for path in paths]
+    read = [
+        _check_file(split, path, columns[split], source) for split, paths in files.items() for path in paths
+    ]
     for split, expected in sha256.items():
         found = _joined_sha256(files[split])
         if found != expected:
@@ -80,9 +84,12 @@ def read_parquet(
                 expected,
                 f"fetch it again, or correct datasets.{name}.sha256.{split}",
             )
-    loaded = _load(files, scratch)
-    class_names = _names(loaded, columns.label, source.classes, columns.offset)
-    domain_names = _names(loaded, columns.domain, None, 0) if source.domains else []
+    loaded = {split: _load(paths, scratch / split) for split, paths in files.items()}
+    labels = {split: columns[split].label for split in files}
+    class_names = _names(name, loaded, labels, source.classes, columns["train"].offset)
+    domain_names = []
+    if source.domains:
+        domain_names = _names(name, loaded, {split: columns[split].domain for split in files}, None, 0)
     if source.classes is not None and len(class_names) != source.classes:
         raise UserError(f"dataset {name}", f"{len(class_names)} classes", f"{source.classes}")
     if sorted(domain_names) != sorted(source.domains):
@@ -91,7 +98,8 @@ def read_parquet(
     def tables(*splits: str) -> Iterator[pa.Table]:
         for split in splits:
             for batch in loaded[split].with_format("arrow").iter(ROWS_PER_GROUP):
-                rows = _to_raw(batch, columns, class_names, domain_names, f"dataset {name}, split {split}")
+                where = f"dataset {name}, split {split}"
+                rows = _to_raw(batch, columns[split], class_names, domain_names, where)
                 kept = batch["split"] if official else pa.array([split] * len(rows), pa.string())
                 yield rows.append_column("split", kept)
 
@@ -158,33 +166,49 @@ def _joined_sha256(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _load(files: dict[str, list[Path]], scratch: Path) -> Any:
-    """Return the DatasetDict of Parquet files."""
+def _load(files: list[Path], scratch: Path) -> Any:
+    """Return the Dataset of one split's Parquet files."""
     import datasets
 
     datasets.disable_progress_bars()
     try:
         return datasets.load_dataset(
-            "parquet",
-            data_files={split: [str(path) for path in paths] for split, paths in files.items()},
-            cache_dir=str(scratch),
+            "parquet", data_files=[str(path) for path in files], split="train", cache_dir=str(scratch)
         )
     except datasets.exceptions.DatasetGenerationError as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
             raise error.__cause__ from None  # such as a full disk
-        names = ", ".join(str(path) for paths in files.values() for path in paths)
+        names = ", ".join(str(path) for path in files)
         reason = error.__cause__ or error
         raise UserError(names, f"unreadable rows ({reason})", "whole Parquet files of one schema") from None
 
 
-def _names(loaded: Any, column: str, expected: int | None, offset: int) -> list[str]:
-    """Return the names of a column's classes: its feature's, or else its own texts, or its numbers."""
-    feature = loaded["train"].features[column]
-    if hasattr(feature, "names"):
+def _names(
+    name: str, loaded: dict[str, Any], columns: dict[str, str], expected: int | None, offset: int
+) -> list[str]:
+    """Return the names of a column's classes: its feature's, or else its own texts, or its numbers.
+
+    UserError when splits name them differently: the same number would then mean two classes.
+    """
+    named = {
+        split: list(getattr(data.features[columns[split]], "names", None) or [])
+        for split, data in loaded.items()
+    }
+    if train := named["train"]:
+        for split, names in named.items():
+            # Names that only repeat the numbers, as in some copies, cannot contradict.
+            if names and names != train and names != [str(number) for number in range(len(train))]:
+                first = next(pair for pair in itertools.zip_longest(names, train) if pair[0] != pair[1])
+                raise UserError(
+                    f"dataset {name}, split {split}",
+                    f"the class {first[0]!r}",
+                    f"{first[1]!r} in its place, as in the training images",
+                    "give every split the same classes in the same order",
+                )
         # Some sources that count from 1 name a class 0 as well, which no image has.
-        spare = offset if expected is not None and len(feature.names) == expected + offset else 0
-        return list(feature.names[spare:])
-    values = sorted({value for split in loaded.values() for value in split.unique(column)})
+        spare = offset if expected is not None and len(train) == expected + offset else 0
+        return train[spare:]
+    values = sorted({value for split, data in loaded.items() for value in data.unique(columns[split])})
     if values and isinstance(values[0], str):
         return values
     return [str(number) for number in range(offset, (values[-1] if values else 0) + 1)]

@@ -16,15 +16,19 @@ from tradeoff.errors import UserError
 from tradeoff.files import read_json
 
 DATASETS = {
+    "aircraft": "tradeoff.data.sources.aircraft",
     "caltech101": "tradeoff.data.sources.caltech101",
     "caltech256": "tradeoff.data.sources.caltech256",
+    "cars": "tradeoff.data.sources.cars",
     "cifar10": "tradeoff.data.sources.cifar10",
     "cifar100": "tradeoff.data.sources.cifar100",
     "cub200": "tradeoff.data.sources.cub200",
     "digits": "tradeoff.data.sources.digits",
     "domainnet": "tradeoff.data.sources.domainnet",
     "glyphs": "tradeoff.data.sources.glyphs",
+    "imagenette": "tradeoff.data.sources.imagenette",
     "pacs": "tradeoff.data.sources.pacs",
+    "places365": "tradeoff.data.sources.places365",
     "stanford_dogs": "tradeoff.data.sources.stanford_dogs",
     "tiny_imagenet32": "tradeoff.data.sources.tiny_imagenet32",
     "typeset_digits": "tradeoff.data.sources.typeset_digits",
@@ -185,6 +189,30 @@ def check_mirror(
 
 def _other_size(path: Path, name: str, manifest: Mapping[str, Mapping[str, Any]]) -> bool:
     return name in manifest and path.stat().st_size != manifest[name]["bytes"]
+
+
+def check_hub(names: Iterable[str], definitions: Mapping[str, Definition]) -> None:
+    """Raise one UserError that names every dataset of these that has to be downloaded and cannot be.
+
+    It cannot without a place on the hub that we know, nor without a pinned revision of it.
+    """
+    faults = []
+    for name in names:
+        definition = definitions.get(name, {})
+        if source_kind(name, definition, None) != "hub":
+            continue
+        hub = source(name, definition).hub
+        if hub is None:
+            faults.append(f"no place to download {name} from")
+        elif definition.get("revision", hub.revision) is None:
+            faults.append(f"no datasets.{name}.revision, the commit of {hub.repository} to download")
+    if faults:
+        raise UserError(
+            "datasets",
+            "; ".join(faults),
+            "a pinned source for each",
+            "or a mirror that holds them (data.mirror)",
+        )
 
 
 def is_whole_parquet(path: Path) -> bool:

@@ -21,9 +21,11 @@ class Columns:
 class Hub:
     """Parquet files in a dataset repository of the Hugging Face hub.
 
-    revision: the commit (40 hexadecimal digits), or None where none is pinned yet.
+    revision: the commit, as 40 hexadecimal digits or, where only that is known, its first seven or more; None
+    where none is pinned yet.
     files: split -> pattern of file paths (`*` matches any characters, slashes included).
     sha256: split -> checksum of its files, joined in the order of their names; may be empty.
+    test: another repository, for the test images alone; None when this one has them too.
     """
 
     repository: str
@@ -33,6 +35,7 @@ class Hub:
         default_factory=lambda: {"train": "*train-*.parquet", "test": "*test-*.parquet"}
     )
     sha256: Mapping[str, str] = field(default_factory=dict)
+    test: "Hub | None" = None
 
 
 @dataclass(frozen=True)

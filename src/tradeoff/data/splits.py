@@ -11,6 +11,7 @@ import numpy as np
 
 from tradeoff.data.numbers import hashes
 from tradeoff.data.packed import PackedDataset
+from tradeoff.data.streamed import StreamedImages
 from tradeoff.errors import UserError
 
 VALIDATION_STREAM, LIMIT_STREAM = 1, 2
@@ -19,9 +20,12 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """images: (n, 3, H, W) uint8. labels: (n,) int64. ids: (n,) int64, rows of the packed dataset, rising."""
+    """images: (n, 3, H, W) uint8, to be taken by rows. labels: (n,) int64.
 
-    images: np.ndarray
+    ids: (n,) int64, rows of the packed dataset, rising.
+    """
+
+    images: np.ndarray | StreamedImages
     labels: np.ndarray
     ids: np.ndarray
 
@@ -56,7 +60,7 @@ def load_split(
             "at least one",
             "raise data.validation_share" if split == "validation" else f"raise data.limit.{split}",
         )
-    return Split(_take(packed.images, rows), packed.labels[rows], rows)
+    return Split(packed.take(rows), packed.labels[rows], rows)
 
 
 def split_rows(packed: PackedDataset, split: str, validation_share: float, seed: int) -> np.ndarray:
@@ -98,10 +102,3 @@ def _domain_code(packed: PackedDataset, domain: str) -> int:
         known = ", ".join(packed.domain_names) or "no domain"
         raise UserError(str(packed.folder), f"no domain {domain}", known)
     return packed.domain_names.index(domain)
-
-
-def _take(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return rows of a memory map: still mapped where they are consecutive, else copied into memory."""
-    consecutive = rows[-1] - rows[0] + 1 == len(rows)
-    taken: np.ndarray = images[rows[0] : rows[-1] + 1] if consecutive else images[rows]
-    return taken

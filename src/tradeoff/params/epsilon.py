@@ -8,6 +8,8 @@ PATTERN = r"^[0-9]+(\.[0-9]+)?(/[1-9][0-9]*(\.[0-9]+)?)?$"
 EXPECTED = "a number, or a fraction such as 4/255"
 # Nothing on pixels in [0, 1] is farther away, in any norm and at any size of image.
 LARGEST = 1000
+# The same as limits of one field, without alternatives.
+LIMITS = {"type": ["number", "string"], "minimum": 0, "maximum": LARGEST, "pattern": PATTERN}
 SCHEMA = {
     "anyOf": [{"type": "number", "minimum": 0, "maximum": LARGEST}, {"type": "string", "pattern": PATTERN}],
     "description": EXPECTED,

@@ -11,13 +11,14 @@ import typing
 from typing import Any
 
 T = typing.TypeVar("T")
+REQUIRED: Any = dataclasses.MISSING
 JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
 def param(default: Any, description: str, **limits: Any) -> Any:
     """A dataclass field with a description and JSON-schema limits (minimum, maximum, enum, pattern, ...).
 
-    The limits of a tuple or list hold for its elements.
+    The limits of a tuple or list hold for its elements. Params must give what has REQUIRED for a default.
     """
     metadata = {"description": description, "limits": limits}
     if isinstance(default, list | dict):
@@ -26,7 +27,7 @@ def param(default: Any, description: str, **limits: Any) -> Any:
 
 
 def schema_of(params: type) -> dict[str, Any]:
-    """Return the strict JSON schema of a dataclass made of `param` fields; none is required."""
+    """Return the strict JSON schema of a dataclass made of `param` fields."""
     hints = typing.get_type_hints(params)
     return {
         "type": "object",
@@ -34,7 +35,11 @@ def schema_of(params: type) -> dict[str, Any]:
         "properties": {
             field.name: _field_schema(field, hints[field.name]) for field in dataclasses.fields(params)
         },
-        "required": [],
+        "required": sorted(
+            field.name
+            for field in dataclasses.fields(params)
+            if field.default is REQUIRED and field.default_factory is REQUIRED
+        ),
         "additionalProperties": False,
     }
 

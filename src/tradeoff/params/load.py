@@ -68,6 +68,13 @@ def check_params(params: Params) -> None:
     _check_probe_schedule(params["probe_schedule"])
     for name, probe in params["probes"].items():
         _check_epsilons(f"probes.{name}.epsilons", probe.get("epsilons"))
+    for name, objective in params["objectives"].items():
+        _check_epsilons(f"objectives.{name}.sweep.epsilon", objective.get("sweep", {}).get("epsilon"))
+        if "epsilon" in objective:
+            _epsilon(f"objectives.{name}.epsilon", objective["epsilon"], "standard fine-tuning has none")
+    validation = params["robust_validation"]
+    if validation is not None and validation["epsilon"] is not None:
+        _epsilon("robust_validation.epsilon", validation["epsilon"], "null stands for the objective's own")
 
 
 @cache
@@ -191,7 +198,9 @@ def _check_names(params: Params) -> None:
 def _check_warmup(params: Params) -> None:
     places = [("pretraining", params["pretraining"]), ("training", params["training"])]
     places += [
-        (f"strategies.{name}.training", s.get("training", {})) for name, s in params["strategies"].items()
+        (f"{kind}.{name}.training", own.get("training", {}))
+        for kind in ("strategies", "objectives")
+        for name, own in params[kind].items()
     ]
     for where, recipe in places:
         warmup = recipe.get("warmup", 0)
@@ -217,14 +226,18 @@ def _check_probe_schedule(schedule: list[dict[str, int]]) -> None:
 def _check_epsilons(where: str, epsilons: list[Any] | None) -> None:
     last = 0.0
     for index, stated in enumerate(epsilons or []):
-        try:
-            epsilon = parse_epsilon(stated)
-        except ValueError as error:
-            raise UserError(f"{where}.{index}", _shown(stated), str(error)) from None
-        if epsilon == 0:
-            raise UserError(
-                f"{where}.{index}", str(stated), "more than 0", "the clean accuracy comes by itself"
-            )
+        epsilon = _epsilon(f"{where}.{index}", stated, "the clean accuracy comes by itself")
         if epsilon <= last:
             raise UserError(f"{where}.{index}", str(stated), "epsilons in rising order")
         last = epsilon
+
+
+def _epsilon(where: str, stated: Any, about_zero: str) -> float:
+    """Return a perturbation size that must be more than 0."""
+    try:
+        epsilon = parse_epsilon(stated)
+    except ValueError as error:
+        raise UserError(where, _shown(stated), str(error)) from None
+    if epsilon == 0:
+        raise UserError(where, str(stated), "more than 0", about_zero)
+    return epsilon

@@ -36,6 +36,7 @@ def assemble() -> Schema:
                 "backbones": {"type": "object", "description": "backbones by name", **_named(BACKBONE)},
                 "pretraining": _object(RECIPE | {"seed": _integer(0, "seed of weights and batches")}),
                 "training": _object(RECIPE),
+                "robust_validation": _robust_validation(),
                 "probe_schedule": PROBE_SCHEDULE,
                 "snapshots": SNAPSHOTS,
                 "recipes": CELLS
@@ -127,6 +128,7 @@ DATA = _object(
             "description": "share of the training images held out",
         },
         "split_seed": _integer(0, "seed of the validation split and of limits"),
+        "pack_up_to": _number(0, None, "gigabytes of decoded images; training images of more are streamed"),
         "limit": _object(
             {
                 split: _integer(1, f"at most so many {split} images, balanced over classes", nullable=True)
@@ -146,7 +148,11 @@ DATASET = _partial(
         "parquet": _SPLIT_FILES | {"description": "Parquet files with an image and a label column"},
         "image": {"type": "string", "description": "name of the image column"},
         "label": {"type": "string", "description": "name of the label column"},
-        "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$", "description": "commit on the hub"},
+        "revision": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{7,40}$",
+            "description": "commit on the hub, at least its first seven digits",
+        },
         "sha256": _partial({"train": {"type": "string"}, "test": {"type": "string"}})
         | {"description": "checksums of a split's source files, joined"},
         "title": {"type": "string"},
@@ -162,6 +168,7 @@ BACKBONE = _object(
         "arguments": {"type": "object", "description": "keyword arguments of timm.create_model"},
         "image_size": _integer(8, "pixels, height = width"),
         "resize": _choice("how images become square", "squash", "crop"),
+        "interpolation": _choice("between pixels; bilinear unless said", "bilinear", "bicubic"),
         "mean": _CHANNELS | {"description": "normalisation, subtracted"},
         "std": _CHANNELS
         | {"items": {"type": "number", "exclusiveMinimum": 0}, "description": "normalisation, divided by"},
@@ -172,7 +179,11 @@ BACKBONE = _object(
                 _partial(
                     {
                         "hub": {"type": "string", "pattern": r"^[\w.-]+/[\w.-]+$"},
-                        "revision": {"type": "string", "pattern": "^[0-9a-f]{40}$"},
+                        "revision": {
+                            "type": ["string", "null"],
+                            "pattern": "^[0-9a-f]{40}$",
+                            "description": "commit on the hub; null where none is known yet, to be stated before a run",
+                        },
                         "filename": {"type": "string"},
                         "sha256": {"type": "string"},
                     }
@@ -181,7 +192,8 @@ BACKBONE = _object(
             ],
             "description": "{pretrain: dataset}, {file: name} or {hub: repository, revision: commit}",
         },
-    }
+    },
+    required=("model", "arguments", "image_size", "resize", "mean", "std", "weights"),
 )
 
 RECIPE: Schema = {
@@ -270,6 +282,7 @@ TRADEOFF = _object(
             "anyOf": [*SCHEMA["anyOf"], {"type": "null"}],
             "description": f"{SCHEMA['description']}, up to which robustness is averaged; null: to the largest",
         },
+        "onset_accuracy": _number(0, 1, "validation accuracy above which task adaptation has begun"),
         "bootstrap": _integer(0, "replicates over test samples; 0: no intervals"),
         "bootstrap_seed": _integer(0, "seed of the bootstrap"),
         "confidence": {
@@ -300,11 +313,11 @@ def _strategies() -> Schema:
     """One section for each strategy: its own parameters, a sweep over them, and its changes of the recipe."""
     from tradeoff import strategies
 
-    return {name: strategy_section(strategies.schema(name)) for name in strategies.STRATEGIES}
+    return {name: section(strategies.schema(name)) for name in strategies.STRATEGIES}
 
 
-def strategy_section(parameters: Schema) -> Schema:
-    """The section of a strategy whose own parameters have the schema `parameters`."""
+def section(parameters: Schema) -> Schema:
+    """The section of a strategy or an objective whose own parameters have the schema `parameters`."""
     own = parameters["properties"]
     sweep = {
         key: {"type": "array", "items": value, "minItems": 1, "uniqueItems": True}
@@ -315,13 +328,32 @@ def strategy_section(parameters: Schema) -> Schema:
         "training": _partial(RECIPE) | {"description": "what differs from the section training"},
         "sweep": _partial(sweep) | {"description": "lists of values; every combination is a variant"},
     }
-    return _partial(own | extra) | {"description": parameters.get("description", "")}
+    described = {"description": parameters.get("description", "")}
+    return _object(own | extra, parameters.get("required", ())) | described
 
 
 def _objectives() -> Schema:
+    """The same for each objective."""
     from tradeoff import objectives
 
-    return {name: objectives.schema(name) for name in objectives.OBJECTIVES}
+    return {name: section(objectives.schema(name)) for name in objectives.OBJECTIVES}
+
+
+def _robust_validation() -> Schema:
+    from tradeoff.attacks.balls import NORMS
+    from tradeoff.objectives import INNER_ATTACKS
+
+    epsilon = f"{SCHEMA['description']}; null: the objective's largest, and nothing for standard fine-tuning"
+    values = {
+        "attack": _choice("how the ball is searched", *INNER_ATTACKS),
+        "steps": _integer(1, "gradient steps"),
+        "norm": _choice("of the perturbation", *NORMS),
+        "epsilon": {"anyOf": [*SCHEMA["anyOf"], {"type": "null"}], "description": epsilon},
+        "limit": _integer(1, "at most so many validation images, balanced over classes"),
+        "every": _integer(1, "epochs between measurements; after the last step there always is one"),
+    }
+    described = "an attack on validation images at the ends of epochs; null: none"
+    return _object(values) | {"type": ["object", "null"], "description": described}
 
 
 def _probe() -> Schema:

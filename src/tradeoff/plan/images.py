@@ -142,8 +142,14 @@ def _count_folder(root: Path, domain: str | None, source: DatasetSource) -> Coun
 
 
 def packed_bytes(study: Study, reference: str, backbone: str, counts: Counts) -> int:
-    """Bytes of a dataset as a backbone sees it: what its manifest says, or three for each pixel."""
+    """Bytes of a dataset as a backbone sees it: what its manifest says, or three for each pixel.
+
+    Of one above the limit (`data.pack_up_to`), the test images alone are decoded; the rest stays encoded.
+    """
     manifest = Path(study.packed(reference, backbone)) / "manifest.json"
     if manifest.is_file():
         return int(sum(read_json(manifest)["bytes"].values()))
-    return counts.total * 3 * int(study.params["backbones"][backbone]["image_size"]) ** 2
+    pixels = 3 * int(study.params["backbones"][backbone]["image_size"]) ** 2
+    if counts.total * pixels <= study.params["data"]["pack_up_to"] * 1e9:
+        return counts.total * pixels
+    return counts.splits.get("test", 0) * pixels + counts.bytes

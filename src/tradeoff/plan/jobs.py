@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tradeoff import status
+from tradeoff import corruptions, status
 from tradeoff.artifacts import FIGURES, TABLES, available
 from tradeoff.plan import attacks, objectives
 from tradeoff.plan.calibration import Calibration, Work
@@ -205,6 +205,12 @@ class Jobs:
             flops = size.gradient if kind == "gradient" else size.forward
             return Work(kind, run.spec["backbone_spec"]["model"], run.family, precision, flops, images)
 
+        scratch = 0
+        if probe["kind"] == "corruption":
+            versions = len(corruptions.chosen(probe)) * len(probe.get("severities", corruptions.SEVERITIES))
+            # Made once for all snapshots, and kept while the probe runs.
+            scratch = versions * sum(tested) * 3 * run.spec["backbone_spec"]["image_size"] ** 2
+            clean *= 1 + versions
         expected, most, attacked = [work("forward", clean)], [work("forward", clean)], 0
         if probe["kind"] == "attack":
             attacked = clean * len(probe["epsilons"])
@@ -221,6 +227,7 @@ class Jobs:
             tuple(most),
             image_attacks=attacked,
             disk=clean,  # a byte for each outcome
+            scratch=scratch,
             done=self._is_done("probe", f"{run.name}/{name}"),
         )
 

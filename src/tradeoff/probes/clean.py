@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
+import numpy as np
 from torch import nn
 
 from tradeoff.attacks.engine import Compute, predict
@@ -26,9 +26,8 @@ def evaluate(
     """Return for each test set the number of samples classified correctly, and which."""
     rows, outcomes = [], {}
     for test in test_sets:
-        answers = predict(model, test.images, compute).argmax(1).cpu()
-        correct = (answers == torch.from_numpy(test.labels)).numpy()
-        outcomes[f"correct/{test.reference}"] = correct.astype("uint8")
+        correct = classified(model, test, compute)
+        outcomes[f"correct/{test.reference}"] = correct
         rows.append(
             {
                 "test_set": test.reference,
@@ -39,3 +38,10 @@ def evaluate(
             }
         )
     return Measured(rows, outcomes)
+
+
+def classified(model: nn.Module, test: TestSet, compute: Compute) -> np.ndarray:
+    """Say which samples are classified correctly: (n,) uint8, 1 or 0."""
+    answers = predict(model, test.images, compute).argmax(1).cpu().numpy()
+    correct: np.ndarray = answers == test.labels
+    return correct.astype(np.uint8)

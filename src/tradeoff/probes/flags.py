@@ -21,10 +21,12 @@ ENOUGH = 20
 def flags(rows: Sequence[Mapping[str, Any]], diagnostics: Mapping[int, Mapping[str, Any]]) -> list[str]:
     """Return a line for everything suspicious.
 
-    rows: the probe's table (step, test_set, epsilon, n, correct). diagnostics: by step, see
+    rows: the probe's table (step, test_set, epsilon, n, correct); under corruptions (epsilon None) there is nothing
+    that cannot be. diagnostics: by step, see
     `tradeoff.attacks.engine.Diagnostics`; empty for probes without attacks.
     """
     found: list[str] = []
+    rows = [row for row in rows if row["epsilon"] is not None]
     ordered = sorted(rows, key=lambda row: (row["test_set"], row["step"], row["epsilon"]))
     for (_, step), group in groupby(ordered, key=lambda row: (row["test_set"], row["step"])):
         norm = diagnostics.get(step, {}).get("norm")

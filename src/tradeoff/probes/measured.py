@@ -27,7 +27,9 @@ class TestSet:
 class Measured:
     """One snapshot's measurements.
 
-    rows: {test_set, threat, epsilon, n, correct} for each test set and epsilon (0: clean).
+    rows: {test_set, threat, epsilon, severity, n, correct} for each test set and epsilon (0: clean), or each
+    corruption and severity. A row has an epsilon or a severity, never both, so that no corrupted row counts as
+    clean; where severity is left out there is none.
     outcomes: per-sample outcomes by name, each (n,) uint8. diagnostics: counts for sanity flags.
     metadata: about the outcomes, the same for every snapshot.
     """

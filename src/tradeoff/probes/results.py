@@ -20,7 +20,8 @@ SCHEMA = pa.schema(
         ("domain", pa.string()),
         ("probe", pa.string()),
         ("threat", pa.string()),
-        ("epsilon", pa.float64()),
+        ("epsilon", pa.float64()),  # null under a corruption
+        ("severity", pa.int64()),  # null without
         ("n", pa.int64()),
         ("correct", pa.int64()),
         ("accuracy", pa.float64()),

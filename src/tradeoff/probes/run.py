@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,13 @@ def probe_run(
     subject = _Subject(about, run, weights, probe["compute"]["device"])
     todo = [step for step in steps[shard[0] :: shard[1]] if not parts.has(step)]
     kind, compute = probes.load(probe["kind"]), _compute(probe["compute"])
+    evaluated: Sequence[TestSet] = test_sets
+    if todo and hasattr(kind, "prepare"):
+        evaluated = kind.prepare(test_sets, probe, parts.prepared)
     started = time.monotonic()
     for done, step in enumerate(todo, start=1):
         before = time.monotonic()
-        measured = kind.evaluate(subject.at(step), test_sets, probe, compute)
+        measured = kind.evaluate(subject.at(step), evaluated, probe, compute)
         seconds = time.monotonic() - before
         parts.save(step, measured, seconds)
         left = (time.monotonic() - started) / done * (len(todo) - done)
@@ -106,6 +110,7 @@ class _Parts:
     def __init__(self, table: Path, identity: dict[str, Any]) -> None:
         self.table = table
         self.folder = table.parent / f"{table.name}.parts-{digest_of(identity)[:16]}"
+        self.prepared = self.folder / "prepared"
 
     def drop_other_attempts(self) -> None:
         """Remove parts of the same probe under other settings: they cannot be continued."""
@@ -181,7 +186,7 @@ def _gather(
     for line in suspicious:
         print(f"suspicious: {line}")
     seconds = {str(step): taken for step, (_, taken) in zip(steps, loaded, strict=True)}
-    images = len(steps) * sum(len(test.labels) for test in test_sets)
+    images = len(steps) * sum(map(len, first.outcomes.values()))
     write_json(
         outputs.cost,
         {
@@ -231,7 +236,7 @@ def _test_sets(data: dict[str, Path], about: dict[str, Any], limit: int | None) 
             split_seed=settings["split_seed"],
             limit=limit,
         )
-        test_sets.append(TestSet(reference, split.images, split.labels, split.ids))
+        test_sets.append(TestSet(reference, np.asarray(split.images), split.labels, split.ids))
     return test_sets
 
 
@@ -243,7 +248,7 @@ def _progress(number: int, of: int, step: int, measured: Measured, seconds: floa
     shares = ", ".join(
         f"{row['correct'] / row['n']:.3f} {_where(row, measured)}" for row in measured.rows[:3]
     )
-    images = sum({row["test_set"]: row["n"] for row in measured.rows}.values())
+    images = sum(map(len, measured.outcomes.values()))
     return (
         f"snapshot {number}/{of} (step {step}): {shares}; {images / seconds:.0f} images/s,"
         f" {left / 60:.1f} min left"
@@ -253,6 +258,8 @@ def _progress(number: int, of: int, step: int, measured: Measured, seconds: floa
 def _where(row: dict[str, Any], measured: Measured) -> str:
     if row["epsilon"] == 0:
         return f"clean on {row['test_set']}"
+    if row.get("severity"):
+        return f"under {row['threat']} {row['severity']}"
     return f"under {row['threat']} {format_epsilon(row['epsilon'])}"
 
 

@@ -4,7 +4,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tradeoff.analysis.metrics import panel_names
 from tradeoff.analysis.points import PANEL
 from tradeoff.analysis.study_file import RUN_COLUMNS, probes_of_kind
 from tradeoff.artifacts import style
@@ -25,11 +24,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     keys = [*PANEL, "test_set"]
     if len(table[keys].drop_duplicates()) > MOST_PANELS:
         shown = _mean_over_test_sets(table)
-    named = panel_names(results.study)
-    groups = [
-        (f"{named[tuple(map(str, key[:3]))]} → {key[3]}", rows)
-        for key, rows in shown.groupby(keys, sort=False)
-    ]
+    named = {(panel.dataset, panel.backbone, panel.objective): panel.name for panel in results.panels}
+    groups = [(f"{named[key[:3]]} → {key[3]}", rows) for key, rows in shown.groupby(keys, sort=False)]
     fig, grid = squares(
         [title for title, _ in groups], "In-distribution accuracy (%)", "Out-of-distribution accuracy (%)"
     )

@@ -1,14 +1,11 @@
 """Accuracy and robust accuracy of every strategy: at the end of fine-tuning, and where robustness peaked."""
 
-import numpy as np
-import pandas as pd
-
 from tradeoff.analysis.metrics import last_and_peak
 from tradeoff.analysis.study_file import expected_up_to
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.tables import Cell, Table, ranked
-from tradeoff.artifacts.text import interval
+from tradeoff.artifacts.tables import Cell, Table
+from tradeoff.artifacts.tables.shares import share_cells
 from tradeoff.params.epsilon import format_epsilon
 
 # Column titles and the columns of `last_and_peak` behind them: value, lower and upper limit.
@@ -27,7 +24,7 @@ def make(results: Results) -> Table:
     rows = []
     for panel in results.panels:
         block = panel.rows(data)
-        columns = [_cells(block, *names) for names in MEASURES.values()]
+        columns = [share_cells(block, *names) for names in MEASURES.values()]
         steps = [Cell(f"{step:,}") for step in block["peak_step"]]
         for index, row in enumerate(block.to_dict("records")):
             name = f"{look(row['family']).label} {row['variant']}".strip()
@@ -46,11 +43,3 @@ def _averaged(results: Results) -> str:
     if largest == 0:
         return "none, as no perturbation size up to tradeoff.expected_up_to was probed"
     return f"the mean over perturbation sizes from 0 to {format_epsilon(largest)}"
-
-
-def _cells(block: pd.DataFrame, value: str, low: str, high: str) -> list[Cell]:
-    percent = block[[value, low, high]] * 100
-    return [
-        Cell("—" if np.isnan(row[0]) else f"{row[0]:.1f}", interval(row[1], row[2], 1), rank)
-        for row, rank in zip(percent.to_numpy(), ranked(percent[value].tolist(), 1), strict=True)
-    ]

@@ -11,7 +11,7 @@ SOURCE = DatasetSource(
     citation="Griffin, Holub and Perona, Caltech-256 object category dataset, 2007",
     hub=Hub(
         repository="ilee0022/Caltech-256",
-        revision=None,
+        revision="6adfe4d",
         columns=Columns(offset=1),
         files={
             "train": "*train-*.parquet",

@@ -1,0 +1,115 @@
+"""Methods compared: within a cell (dataset, backbone and strategy), at one ε_g.
+
+ε_g is the largest perturbation that a robust objective trains with, and the one that its models are judged at.
+Standard fine-tuning has none, so it is judged at each that the study's robust objectives have. A method is an
+objective apart from its ε_g.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tradeoff.analysis.expected import expected_robustness
+from tradeoff.analysis.intervals import with_seeds
+from tradeoff.analysis.methods import methods
+from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile, budgets
+
+CELL = ("dataset", "backbone", "strategy")
+# What tells one run at one ε_g from another.
+KEYS = ("run", "epsilon_g")
+MEASURES = ("clean", "adversarial", "expected")
+
+
+def at_budgets(study: StudyFile, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the columns epsilon_g, its objective's or each of the study's in turn, and method.
+
+    table: rows with the columns objective and objective_epsilon, which is 0 for standard fine-tuning.
+    """
+    names = {objective: method.name for objective, method in methods(study).items()}
+    table = table.assign(method=table["objective"].map(names))
+    robust = table[table["objective_epsilon"] > 0]
+    standard = table[table["objective_epsilon"] == 0]
+    parts = [standard.assign(epsilon_g=budget) for budget in budgets(study)]
+    return pd.concat([*parts, robust.assign(epsilon_g=robust["objective_epsilon"])], ignore_index=True)
+
+
+def snapshots(study: StudyFile, probes: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """Return one row per run, snapshot and ε_g: what an attack probe found at each.
+
+    probes: tables/probes.parquet. Columns: of the run, step, epoch, n, epsilon_g, method; clean, adversarial
+    (accuracy at ε_g) and expected (mean accuracy over [0, ε_g]), shares in [0, 1], each with columns ending
+    in _low and _high. They are NaN at an ε_g that the probe leaves out.
+    """
+    rows = probes[probes["probe"] == probe]
+    wide = rows.pivot(index=["run", "step"], columns="epsilon", values=["accuracy", "low", "high"])
+    about = rows.drop_duplicates(["run", "step"])[[*RUN_COLUMNS, "step", "epoch", "n"]]
+    parts = [
+        _judged(wide, budget).join(at.set_index(["run", "step"]), how="right").reset_index()
+        for budget, at in at_budgets(study, about).groupby("epsilon_g")
+    ]
+    columns = [*RUN_COLUMNS, "step", "epoch", "n", "epsilon_g", "method", *_with_limits()]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def finals(study: StudyFile, probes: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """Return the rows of `snapshots` that are each run's last snapshot."""
+    table = snapshots(study, probes, probe)
+    return table.loc[table.groupby(list(KEYS), sort=False)["step"].idxmax()].reset_index(drop=True)
+
+
+def over_seeds(finals: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Return one row per cell, ε_g and objective: means over seeds, with limits.
+
+    finals: rows of `finals`. The limits join the mean interval over test samples with the spread over
+    seeds (`intervals.with_seeds`). Columns: of the run but run and seed, epsilon_g, method, n, seeds, and the
+    measures with _low and _high, clipped to [0, 1].
+    """
+    keys = [key for key in RUN_COLUMNS if key not in ("run", "seed")] + ["epsilon_g", "method"]
+    rows = []
+    for values, group in finals.groupby(keys, sort=False, dropna=False):
+        row = dict(zip(keys, values, strict=True)) | {"n": group["n"].iloc[0], "seeds": len(group)}
+        for name in MEASURES:
+            mean = float(group[name].mean())
+            limits = float(group[f"{name}_low"].mean()), float(group[f"{name}_high"].mean())
+            low, high = with_seeds(mean, limits, group[name], confidence)
+            row |= {name: mean, f"{name}_low": max(low, 0.0), f"{name}_high": min(high, 1.0)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def over_cells(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return the means of the measures over all rows that agree in `keys`, and how many `cells` they are."""
+    grouped = table.groupby(list(keys), sort=False)
+    return grouped[list(MEASURES)].mean().assign(cells=grouped.size()).reset_index()
+
+
+def complete(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of some methods, of those cells at those ε_g that have all of them.
+
+    Means over cells then compare like with like.
+    """
+    chosen = table[table["method"].isin(wanted)]
+    present = chosen.groupby([*CELL, "epsilon_g"])["method"].transform("nunique")
+    return chosen[present == len(wanted)]
+
+
+def _judged(wide: pd.DataFrame, budget: float) -> pd.DataFrame:
+    """Accuracy at 0, at ε_g, and averaged between, of every run and snapshot."""
+    epsilons = np.array(sorted(wide["accuracy"].columns))
+    place = np.flatnonzero(np.isclose(epsilons, budget, rtol=1e-6, atol=0))
+    if not len(place):
+        return pd.DataFrame(np.nan, index=wide.index, columns=_with_limits())
+    grid = epsilons[: place[0] + 1]
+    columns = {}
+    # Means of limits are the limits of a mean that is fully correlated, and no tighter than any other.
+    for source, end in (("accuracy", ""), ("low", "_low"), ("high", "_high")):
+        values = wide[source][list(grid)].to_numpy()
+        columns[f"clean{end}"] = values[:, 0]
+        columns[f"adversarial{end}"] = values[:, -1]
+        columns[f"expected{end}"] = expected_robustness(grid, values)
+    return pd.DataFrame(columns, index=wide.index)
+
+
+def _with_limits() -> list[str]:
+    return [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]

@@ -1,0 +1,33 @@
+"""Expected robustness over fine-tuning, of every strategy under every objective."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tradeoff.analysis.cells import CELL, snapshots
+from tradeoff.artifacts import style
+from tradeoff.artifacts.comparisons import draw_methods, epoch_axis, grid, method_key
+from tradeoff.artifacts.curves import images_noted, seeds_noted
+from tradeoff.artifacts.results import Results
+
+
+def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Draw one axes for each cell and ε_g: the mean accuracy over [0, ε_g] of each probed snapshot."""
+    probed = snapshots(results.study, results.probes, results.threat.probe)
+    keys = [*CELL, "epsilon_g", "objective_family", "method", "step", "epoch"]
+    joined = probed.groupby(keys, sort=False).agg(
+        n=("n", "first"),
+        expected=("expected", "mean"),
+        low=("expected_low", "min"),
+        high=("expected_high", "max"),
+        seeds=("seed", "nunique"),
+    )
+    table = joined.reset_index()
+    fig, comparisons = grid(results, "Epoch", "Expected robustness (%)")
+    for one in comparisons:
+        draw_methods(one.axes, one.rows(table), "epoch", ("expected", "low", "high"))
+        epoch_axis(one.axes, float(table["epoch"].max()))
+        one.axes.set_ylim(0, max(one.axes.get_ylim()[1], 10))
+    method_key(fig, table["method"])
+    note = f"{results.threat.probe}: mean accuracy over perturbations from 0 to ε_g; {images_noted(table)}"
+    style.note(fig, f"{note}; bands: 95% intervals{seeds_noted(table)}")
+    return fig, table

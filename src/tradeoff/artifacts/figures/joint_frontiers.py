@@ -1,0 +1,57 @@
+"""Frontiers of every strategy under every objective: what a robust objective buys, and what it costs."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tradeoff.analysis.cells import at_budgets
+from tradeoff.analysis.frontier import pareto_front
+from tradeoff.artifacts import style
+from tradeoff.artifacts.comparisons import grid, method_key, ordered
+from tradeoff.artifacts.looks import Look, method_look
+from tradeoff.artifacts.results import Results
+
+
+def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Draw one axes for each cell and ε_g, with the frontier of each objective's snapshots at that ε_g.
+
+    The frontiers of `frontiers` compare strategies under one objective; these compare objectives.
+    """
+    table = _at_own_budget(results)
+    fig, comparisons = grid(results, "Accuracy (%)", "Accuracy at ε_g (%)")
+    for one in comparisons:
+        for (method, _), rows in one.rows(table).groupby(["method", "seed"], sort=False):
+            _draw_frontier(
+                one.axes, rows[["accuracy", "robustness"]].to_numpy() * 100, method_look(str(method))
+            )
+        one.axes.set_xlim(0, 101)
+        one.axes.set_ylim(0, 101)
+    method_key(fig, table["method"])
+    style.note(fig, f"{results.threat.probe}; one frontier per objective and seed; faint: all snapshots")
+    return fig, table
+
+
+def _at_own_budget(results: Results) -> pd.DataFrame:
+    """The snapshots under the headline's probe, at each ε_g that their objective is judged at."""
+    rows = results.frontiers[results.frontiers["probe"] == results.threat.probe]
+    sizes = {run["objective"]: run["objective_epsilon"] for run in results.study["runs"]}
+    rows = at_budgets(results.study, rows.assign(objective_epsilon=rows["objective"].map(sizes)))
+    same = np.isclose(rows["epsilon"], rows["epsilon_g"], rtol=1e-6, atol=0)
+    return ordered(results, rows[same])
+
+
+def _draw_frontier(axes: Axes, points: np.ndarray, one: Look) -> None:
+    axes.plot(
+        *points.T,
+        linestyle="",
+        marker=one.marker,
+        color=one.colour,
+        markersize=2,
+        alpha=0.25,
+        markeredgewidth=0.4,
+    )
+    front = pareto_front(points)
+    x = np.concatenate([[0], np.repeat(front[:, 0], 2)])
+    y = np.concatenate([np.repeat(front[:, 1], 2), [0]])
+    axes.plot(x, y, color=one.colour, linestyle=one.line, linewidth=1)

@@ -1,0 +1,103 @@
+"""Clean, adversarial and expected accuracy of each objective, averaged over all cells of a study."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from tradeoff import published
+from tradeoff.analysis.cells import CELL, MEASURES, complete, finals, over_seeds
+from tradeoff.analysis.intervals import with_seeds
+from tradeoff.analysis.methods import methods
+from tradeoff.artifacts import style
+from tradeoff.artifacts.looks import method_look
+from tradeoff.artifacts.results import Results
+from tradeoff.params.epsilon import format_epsilon
+
+TITLES = {"clean": "Clean", "adversarial": "Adversarial", "expected": "Expected"}
+
+
+def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Draw a row of axes for each ε_g: a grey line joins what the objectives reach in one cell, marks are means.
+
+    Bars: 95% intervals over cells (Student's). Hollow: published means over the same cells.
+    """
+    params = results.study["params"]["tradeoff"]
+    names = list(dict.fromkeys(method.name for method in methods(results.study).values()))
+    ends = over_seeds(finals(results.study, results.probes, results.threat.probe), params["confidence"])
+    table = complete(ends.dropna(subset="adversarial"), names)
+    reference = _same_cells(table)
+    labels = [method_look(name).label.removeprefix("RFT ") for name in names]
+    sizes = sorted(table["epsilon_g"].unique())
+    fig = style.figure(style.TWO_COLUMNS, (0.9 if len(names) <= 5 else 1.5) + 1.8 * len(sizes))
+    grid = fig.subplots(len(sizes), len(MEASURES), squeeze=False, sharex=True)
+    for line, size in zip(grid, sizes, strict=True):
+        for axes, measure in zip(line, MEASURES, strict=True):
+            rows = table[table["epsilon_g"] == size]
+            _draw_cells(axes, rows, names, measure)
+            _draw_means(axes, rows, names, measure, params["confidence"])
+            _draw_published(axes, reference[reference["epsilon_g"] == size], names, measure)
+            axes.set_title(f"{TITLES[measure]}, ε_g = {format_epsilon(float(size))}")
+            axes.set_xticks(range(len(names)), labels, rotation=25 if len(names) <= 5 else 90)
+            axes.set_xlim(-0.4, len(names) - 0.6)
+            axes.set_ylim(0, 101)
+        line[0].set_ylabel("Accuracy (%)")
+    cells = len(table.drop_duplicates(list(CELL)))
+    if len(reference):
+        hollow = Line2D(
+            [], [], marker="o", markerfacecolor="white", color="0.4", linestyle="", label="published mean"
+        )
+        style.key_of(fig, [hollow])
+    style.note(
+        fig,
+        f"{results.threat.probe}; grey: each of {cells} cells; bars: 95% intervals over cells, where several",
+    )
+    return fig, pd.concat([table, reference.assign(source="published")])
+
+
+def _same_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """What was published of the very cells, ε_g and methods of a table."""
+    keys = [*CELL, "epsilon_g", "method"]
+    return published.main_results().merge(table[keys].drop_duplicates(), on=keys)
+
+
+def _draw_cells(axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: str) -> None:
+    for _, cell in rows.groupby(list(CELL), sort=False):
+        values = cell.set_index("method")[measure].reindex(names)
+        axes.plot(range(len(names)), values * 100, color="0.8", linewidth=0.6)
+
+
+def _draw_means(
+    axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: str, confidence: float
+) -> None:
+    for place, name in enumerate(names):
+        values = rows.loc[rows["method"] == name, measure].to_numpy() * 100
+        mean = float(np.mean(values))
+        low, high = with_seeds(mean, (mean, mean), values, confidence)
+        one = method_look(name)
+        axes.errorbar(
+            [place],
+            [mean],
+            yerr=[[mean - low], [high - mean]],
+            color=one.colour,
+            marker=one.marker,
+            markersize=5,
+            elinewidth=0.9,
+        )
+
+
+def _draw_published(axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: str) -> None:
+    for name, group in rows.groupby("method", sort=False):
+        one = method_look(str(name))
+        axes.plot(
+            [names.index(str(name)) + 0.15],
+            [group[measure].mean() * 100],
+            linestyle="",
+            marker=one.marker,
+            markerfacecolor="white",
+            markeredgecolor=one.colour,
+            markersize=5,
+        )

@@ -1,0 +1,48 @@
+"""Accuracy against the size of the perturbation, at the end of fine-tuning under each objective."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tradeoff.analysis.cells import CELL, at_budgets
+from tradeoff.artifacts import style
+from tradeoff.artifacts.comparisons import draw_methods, grid, method_key
+from tradeoff.artifacts.curves import images_noted, seeds_noted
+from tradeoff.artifacts.looks import method_look
+from tradeoff.artifacts.results import Results
+
+
+def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Draw each cell at each ε_g: curves from 0 to ε_g; the area shaded below each is its expected robustness."""
+    table = _curves(results)
+    fig, comparisons = grid(results, "ε (1/255)", "Accuracy (%)")
+    for one in comparisons:
+        rows = one.rows(table)
+        draw_methods(one.axes, rows, "pixels", ("accuracy", "low", "high"))
+        for method, curve in rows.groupby("method", sort=False):
+            colour = method_look(str(method)).colour
+            one.axes.fill_between(
+                curve["pixels"], curve["accuracy"] * 100, color=colour, alpha=0.06, linewidth=0
+            )
+        one.axes.set_xlim(0, float(table["pixels"].max()))
+        one.axes.set_ylim(0, 101)
+    method_key(fig, table["method"])
+    note = f"{results.threat.probe}, last snapshots; shaded: up to ε_g; {images_noted(table)}"
+    style.note(fig, f"{note}; bands: 95% intervals{seeds_noted(table)}")
+    return fig, table
+
+
+def _curves(results: Results) -> pd.DataFrame:
+    rows = results.probes[results.probes["probe"] == results.threat.probe]
+    last = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
+    table = at_budgets(results.study, last)
+    table = table[table["epsilon"] <= table["epsilon_g"] * (1 + 1e-6)]
+    keys = [*CELL, "epsilon_g", "objective_family", "method", "epsilon"]
+    joined: pd.DataFrame = table.groupby(keys, sort=False).agg(
+        n=("n", "first"),
+        accuracy=("accuracy", "mean"),
+        low=("low", "min"),
+        high=("high", "max"),
+        seeds=("seed", "nunique"),
+    )
+    joined = joined.reset_index().sort_values(keys[:4] + ["epsilon"], kind="stable")
+    return joined.assign(pixels=joined["epsilon"] * 255)

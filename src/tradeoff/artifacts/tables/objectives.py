@@ -1,0 +1,72 @@
+"""Clean, adversarial and expected accuracy under each objective, in every cell of a study."""
+
+import pandas as pd
+
+from tradeoff import published
+from tradeoff.analysis.cells import CELL, MEASURES, finals, over_seeds
+from tradeoff.analysis.study_file import budgets, probes_of_kind
+from tradeoff.artifacts.comparisons import varied, words
+from tradeoff.artifacts.looks import method_look
+from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.tables import Cell, Table
+from tradeoff.artifacts.tables.shares import share_cells
+from tradeoff.params.epsilon import format_epsilon
+
+KEYS = [*CELL, "epsilon_g", "method"]
+
+
+def make(results: Results) -> Table:
+    """Set one row per cell, ε_g and objective, at the last snapshot: in percent with intervals.
+
+    Each attack probe has a column for adversarial accuracy, at ε_g, and one for expected robustness, from 0 to
+    ε_g. Columns of published numbers stand beside where the study has cells of Ngnawé et al. (ICLR 2026).
+    """
+    data = _measured(results)
+    reference = published.main_results().rename(columns={name: f"published_{name}" for name in MEASURES})
+    data = data.merge(reference, on=KEYS, how="left")
+    columns = _columns(results, data)
+    shown = varied(results)
+    rows = []
+    for budget in budgets(results.study):
+        for _, block in data[data["epsilon_g"] == budget].groupby(list(CELL), sort=False):
+            cells = [share_cells(block, *names) for names in columns.values()]
+            for index, row in enumerate(block.to_dict("records")):
+                about = [words(results, key, row[key]) for key in shown]
+                about += [format_epsilon(budget), method_look(row["method"]).label]
+                rows.append([*map(Cell, about), *(column[index] for column in cells)])
+    header = [*map(str.capitalize, shown), "ε_g", "Objective", *columns]
+    caption = (
+        f"{results.study['study']['title']}: clean accuracy, adversarial accuracy at ε_g, and expected"
+        " robustness, the mean accuracy over perturbation sizes from 0 to ε_g, in percent at the last snapshot, with"
+        f" {results.study['params']['tradeoff']['confidence'] * 100:g}% intervals. Bold: best at that ε_g; underlined:"
+        " second."
+    )
+    return Table(caption, header, rows, data, left=len(shown) + 2)
+
+
+def _measured(results: Results) -> pd.DataFrame:
+    """Clean accuracy once, and adversarial and expected accuracy under every attack probe, `<name>:<probe>`."""
+    confidence = results.study["params"]["tradeoff"]["confidence"]
+    data = None
+    for probe in probes_of_kind(results.study, "attack"):
+        table = over_seeds(finals(results.study, results.probes, probe), confidence)
+        measured = {
+            f"{name}{end}": f"{name}:{probe}{end}" for name in MEASURES[1:] for end in ("", "_low", "_high")
+        }
+        table = table.rename(columns=measured)
+        data = table if data is None else data.merge(table[[*KEYS, *measured.values()]], on=KEYS)
+    assert data is not None  # the study has an attack probe
+    return data
+
+
+def _columns(results: Results, data: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Titles, and the columns behind them."""
+    probes = probes_of_kind(results.study, "attack")
+    columns: dict[str, tuple[str, ...]] = {"Clean": ("clean", "clean_low", "clean_high")}
+    for probe in probes:
+        for name in MEASURES[1:]:
+            title = f"{name.capitalize()}, {probe}" if len(probes) > 1 else name.capitalize()
+            columns[title] = tuple(f"{name}:{probe}{end}" for end in ("", "_low", "_high"))
+    if data["published_clean"].notna().any():
+        columns |= {f"{name.capitalize()}, published": (f"published_{name}",) for name in MEASURES}
+    return columns

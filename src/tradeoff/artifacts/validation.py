@@ -1,0 +1,90 @@
+"""Validation curves of methods over epochs: clean and under attack, with the onsets of task adaptation."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from tradeoff.analysis.adaptation import adaptation
+from tradeoff.analysis.cells import CELL, at_budgets
+from tradeoff.artifacts.comparisons import Comparison, draw_methods, epoch_axis, grid, method_key
+from tradeoff.artifacts.looks import method_look
+from tradeoff.artifacts.results import Results
+
+KEYS = [*CELL, "epsilon_g", "objective_family", "method"]
+
+
+def validation_curves(
+    results: Results, clean: str, attacked: str, y: str, scale: float
+) -> tuple[Figure, list[Comparison], pd.DataFrame]:
+    """Draw two columns of tables/training.parquet against epochs: solid without attack, dashed under attack.
+
+    The table returned has one row per cell, ε_g, method, quantity and epoch: mean, lowest and highest of the seeds.
+    """
+    training = at_budgets(results.study, results.training)
+    table = pd.concat(
+        [_over_seeds(training, name).assign(quantity=name) for name in (clean, attacked)], ignore_index=True
+    )
+    fig, comparisons = grid(results, "Epoch", y)
+    for one in comparisons:
+        rows = one.rows(table)
+        for name, line in ((clean, "-"), (attacked, "--")):
+            drawn = rows[rows["quantity"] == name]
+            draw_methods(one.axes, drawn, "epoch", ("value", "low", "high"), line=line, scale=scale)
+        epoch_axis(one.axes, float(table["epoch"].max()))
+        one.axes.set_ylim(bottom=0)
+    lines = [_plain("clean", "-")]
+    if (table["quantity"] == attacked).any():
+        lines.append(_plain("attacked", "--"))
+    method_key(fig, table["method"], lines, plain=True)
+    return fig, comparisons, table
+
+
+def mark_onsets(results: Results, comparisons: list[Comparison]) -> pd.DataFrame:
+    """Mark each method's onset (the mean over seeds that reached it) at the foot of its axes; return the onsets.
+
+    Where several lie at the same epoch their marks are stacked.
+    """
+    runs = adaptation(results.study, results.training)
+    onsets = runs.groupby(KEYS, sort=False).agg(
+        onset=("onset", "mean"), reached=("reached", "sum"), seeds=("reached", "size")
+    )
+    table = onsets.reset_index()
+    for one in comparisons:
+        for epoch, rows in one.rows(table).dropna(subset="onset").groupby("onset"):
+            for level, method in enumerate(rows["method"]):
+                _mark(one.axes, float(str(epoch)), level, method_look(method).colour)
+    return table
+
+
+def _mark(axes: Axes, epoch: float, level: int, colour: str) -> None:
+    axes.plot(
+        [epoch],
+        [0.01 + 0.045 * level],
+        transform=axes.get_xaxis_transform(),
+        marker="^",
+        markersize=4,
+        color=colour,
+        clip_on=False,
+        zorder=5,
+        linestyle="",
+    )
+
+
+def _plain(label: str, line: str) -> Line2D:
+    return Line2D([], [], color="0.4", linestyle=line, label=label)
+
+
+def _over_seeds(training: pd.DataFrame, name: str) -> pd.DataFrame:
+    """One quantity at the ends of epochs, joined over seeds."""
+    rows = training.dropna(subset=name)
+    joined: pd.DataFrame = rows.groupby([*KEYS, "epoch"], sort=False).agg(
+        value=(name, "mean"), low=(name, "min"), high=(name, "max"), seeds=("seed", "nunique")
+    )
+    return joined.reset_index()
+
+
+def bands_noted(table: pd.DataFrame) -> str:
+    """Say what bands are, where there are several seeds."""
+    most = int(table["seeds"].max()) if len(table) else 1
+    return f"; means and range of {most} seeds" if most > 1 else ""

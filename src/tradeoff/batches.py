@@ -1,0 +1,15 @@
+"""Images on their way to the device."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tradeoff.data.splits import Split
+
+
+def to_device(split: Split, rows: Any, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return images (B, 3, H, W) float32 in [0, 1], labels (B,) and ids (B,) of some rows of a split."""
+    images = torch.tensor(split.images[rows]).to(device).float().div_(255)
+    labels = torch.from_numpy(split.labels[rows]).to(device)
+    return images, labels, torch.from_numpy(split.ids[rows]).to(device)

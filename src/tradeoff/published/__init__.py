@@ -1,0 +1,38 @@
+"""Published numbers, as data: what our results can be shown beside. README.md names the sources."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tradeoff.params.epsilon import parse_epsilon
+
+FOLDER = Path(__file__).parent
+MEASURES = ("clean", "adversarial", "expected")
+
+
+def main_results() -> pd.DataFrame:
+    """Return Tables 1 and 2 of Ngnawé et al., ICLR 2026: one row per cell, ε_g and objective.
+
+    Columns: dataset, backbone, strategy, epsilon_g, method, and clean, adversarial and expected
+    accuracy as shares in [0, 1]. Datasets and backbones are called as in studies/iclr2026.yaml.
+    """
+    return _read("iclr2026_main").assign(strategy="full")
+
+
+def schedule_results() -> pd.DataFrame:
+    """Return Table 7 of the same paper, a Swin-B on Stanford Cars: one row per T1, T2 (shares of 50 epochs) and ε_g."""
+    table = _read("iclr2026_t1_t2_swin_cars").assign(dataset="cars", backbone="swin_b", strategy="full")
+    table[["t1", "t2"]] /= 50
+    return table
+
+
+def autoattack_results() -> pd.DataFrame:
+    """Return Table 6 of the same paper, a Swin-B under two attacks (column `attack`: apgd, autoattack)."""
+    return _read("iclr2026_autoattack_swin").assign(backbone="swin_b", strategy="full")
+
+
+def _read(name: str) -> pd.DataFrame:
+    table = pd.read_csv(FOLDER / f"{name}.csv")
+    table["epsilon_g"] = table.pop("epsilon").map(parse_epsilon)
+    table[list(MEASURES)] /= 100
+    return table.rename(columns={"objective": "method"})

@@ -1,0 +1,104 @@
+"""Datasets above the limit: training images stay encoded, and every row comes out as if it had been packed."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tests.data_support import png, write_raw
+from tradeoff.data import streamed
+from tradeoff.data.decode import Form
+from tradeoff.data.pack import pack
+from tradeoff.data.packed import PackedDataset
+from tradeoff.data.splits import SPLITS, load_split
+from tradeoff.data.streamed import StreamedImages
+from tradeoff.errors import UserError
+from tradeoff.training import to_device
+
+FORM = Form(6, "crop", "bicubic")
+SETTINGS = {"validation_share": 0.2, "split_seed": 3, "limit": None}
+RANDOM = np.random.default_rng(4)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """The same 60 + 20 images of two domains, packed and streamed."""
+    root = tmp_path_factory.mktemp("streamed")
+    splits = {}
+    for split, n in (("train", 60), ("test", 20)):
+        pictures = [png(RANDOM.integers(256, size=(8, 9, 3)).astype("uint8")) for _ in range(n)]
+        splits[split] = (pictures, np.arange(n) % 4, np.arange(n) % 2)
+    write_raw(root / "raw", splits, list("abcd"), ["x", "y"])
+    pack(root / "raw", root / "packed", FORM)
+    pack(root / "raw", root / "streamed", FORM, up_to=80 * 3 * 36 - 1)
+    return root
+
+
+@pytest.fixture
+def always_streaming(monkeypatch):
+    monkeypatch.setattr(streamed, "KEPT_DECODED", 0)
+
+
+def test_the_manifest_says_which_it_is_and_why(folders):
+    kinds = {}
+    for name in ("packed", "streamed"):
+        manifest = json.loads((folders / name / "manifest.json").read_text())
+        kinds[name] = manifest["storage"]["kind"]
+        assert "8.64e-06 GB decoded" in manifest["storage"]["why"]
+        assert (folders / name / "encoded.bin").exists() == (name == "streamed")
+    assert kinds == {"packed": "packed", "streamed": "streamed"}
+    assert PackedDataset.open(folders / "streamed").images.shape == (20, 3, 6, 6)
+
+
+@pytest.mark.parametrize("domain", [None, "y"])
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_split_has_the_same_images_as_when_packed(folders, always_streaming, split, domain):
+    expected = load_split(folders / "packed", domain, split, **SETTINGS)
+    found = load_split(folders / "streamed", domain, split, **SETTINGS)
+    assert isinstance(found.images, StreamedImages) == (split != "test")
+    assert found.images.shape == expected.images.shape
+    assert (np.asarray(found.images) == expected.images).all()
+    assert (found.labels == expected.labels).all()
+    assert (found.ids == expected.ids).all()
+
+
+def test_a_batch_reaches_the_device_as_when_packed_whatever_the_processes(
+    folders, always_streaming, monkeypatch
+):
+    monkeypatch.setattr(streamed, "IMAGES_AT_ONCE", 3)
+    batches = []
+    for name, processes in (("packed", 1), ("streamed", 1), ("streamed", 2)):
+        monkeypatch.setattr(streamed, "_processes", lambda n=processes: n)
+        train = load_split(folders / name, None, "train", **SETTINGS)
+        for rows in (slice(5, 25), np.array([0, 7, 8, 30, 47])):
+            batches.append(to_device(train, rows, torch.device("cpu"))[0])
+    for again in (2, 4):
+        assert torch.equal(batches[0], batches[again])
+        assert torch.equal(batches[1], batches[again + 1])
+
+
+def test_a_selection_that_fits_in_memory_is_decoded_once(folders):
+    train = load_split(folders / "streamed", None, "train", **SETTINGS | {"limit": 8})
+    assert isinstance(train.images, np.ndarray)
+    assert train.images.shape == (8, 3, 6, 6)
+
+
+def test_an_image_that_broke_since_it_was_packed_is_one_clear_line(folders, always_streaming, monkeypatch):
+    train = load_split(folders / "streamed", None, "train", **SETTINGS)
+    broken = folders / "broken.bin"
+    broken.write_bytes((folders / "streamed" / "encoded.bin").read_bytes()[:-200] + b"x" * 200)
+    train.images.file = broken
+    with pytest.raises(
+        UserError, match=r"broken\.bin, byte \d+: found an image that does not decode any more"
+    ):
+        np.asarray(train.images)
+
+
+def test_an_image_that_does_not_decode_is_named_and_nothing_is_left(tmp_path):
+    images = [png(RANDOM.integers(256, size=(8, 9, 3)).astype("uint8")) for _ in range(8)]
+    splits = {"train": ([*images[:3], images[3][:50]], range(4)), "test": (images[4:], range(4))}
+    write_raw(tmp_path / "raw", splits, list("abcd"))
+    with pytest.raises(UserError, match=r"train\.parquet, row 3"):
+        pack(tmp_path / "raw", tmp_path / "out", FORM, up_to=0)
+    assert list((tmp_path / "out").iterdir()) == []
