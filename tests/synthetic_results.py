@@ -16,6 +16,7 @@ from tradeoff.probes.results import wilson
 SEVEN = ("full", "linear", "bitfit", "lora", "adapter", "compacter", "ia3")
 STEPS = (0, 10, 20, 40, 80, 160, 320, 640)
 MADE_WITH = {"run_code": "c0de", "weights_sha256": "5ha"}
+COST = {"images": 1_000, "hardware": {"processor": "a processor", "cores": 2, "device": "cpu"}}
 EPSILONS = (1 / 255, 4 / 255, 8 / 255)
 
 
@@ -86,7 +87,9 @@ def _write_run(
 ) -> None:
     about = {"digest": run["digest"], "code": "c0de", "weights_sha256": "5ha", "data_digest": "da7a"}
     about |= {"parameters": {"trainable": 1_000 * (place + 1), "total": 100_000}}
+    about |= {"versions": {"python": "3.11", "torch": "2.9"}}
     write_json(root / "runs" / run["run"] / "run.json", about)
+    write_json(root / "runs" / run["run"] / "cost.json", {"train_seconds": 60.5, **COST})
     log = list(range(1, steps[-1] + 1))
     loss = 2.3 * np.exp(-np.array(log) / (60 + 30 * place)) + 0.02 + 0.05 * noise.random(len(log))
     accuracy = [1 - value / 2.4 if step in steps else None for step, value in zip(log, loss, strict=True)]
@@ -172,5 +175,7 @@ def _write_probe(path: Path, run: dict[str, Any], probe: str, rows: list[tuple[A
         "low": low,
         "high": high,
     }
-    metadata = {b"identity": json.dumps(_identity(run, probe)).encode(), b"flags": b"[]"}
+    flags = ["step 0: made up"] if run["strategy"] == "ia3" and probe == "pgd" else []
+    metadata = {"identity": json.dumps(_identity(run, probe)), "flags": json.dumps(flags)}
     pq.write_table(pa.table(columns).replace_schema_metadata(metadata), path)
+    write_json(path.with_name(f"{probe}.cost.json"), {"seconds": 12.25, **COST})
