@@ -16,7 +16,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 from synthetic_results import SEVEN, write_study
 
 from tradeoff.artifacts import available
@@ -298,7 +298,8 @@ def test_nothing_is_wider_than_the_screen(browser: WebDriver, width: int) -> Non
     script = (
         "return [document.documentElement, ...document.querySelectorAll('.plot')].map(e => e.scrollWidth)"
     )
-    assert max(browser.execute_script(script)) <= width  # type: ignore[no-untyped-call]
+    # The plots follow the window a moment later.
+    WebDriverWait(browser, 5).until(lambda _: max(browser.execute_script(script)) <= width)  # type: ignore[no-untyped-call]
 
 
 def test_it_prints_on_few_pages_without_controls(browser: WebDriver) -> None:
