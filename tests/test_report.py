@@ -306,6 +306,9 @@ def test_it_prints_on_few_pages_without_controls(browser: WebDriver) -> None:
     printed = browser.execute_cdp_cmd("Page.printToPDF", {})["data"]  # type: ignore[no-untyped-call]
     assert len(printed) > 10_000
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})  # type: ignore[no-untyped-call]
-    assert not browser.find_element(By.ID, "controls").is_displayed()
-    assert browser.find_element(By.ID, "choice").is_displayed()
+    shown = {
+        name: browser.find_element(By.ID, name).is_displayed()
+        for name in ("dataset", "all", "choice", "strategies")
+    }
+    assert shown == {"dataset": False, "all": False, "choice": True, "strategies": True}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})  # type: ignore[no-untyped-call]

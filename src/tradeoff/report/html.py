@@ -27,10 +27,10 @@ def plain_table(
         "<tr>" + "".join(f"<td{_side(i, left)}>{_cell(cell)}</td>" for i, cell in enumerate(row)) + "</tr>"
         for row in rows
     )
-    about = f"<caption>{escaped(caption)}</caption>" if caption else ""
+    about = f"<p class=caption>{escaped(caption)}</p>" if caption else ""
     label = escaped(caption or ", ".join(header))
     return (
-        f'<div class=scrolls tabindex=0 role=region aria-label="{label}"><table>{about}'
+        f'{about}<div class=scrolls tabindex=0 role=region aria-label="{label}"><table>'
         f"<thead><tr>{titles}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )
 

@@ -244,10 +244,10 @@
       });
       element(id).addEventListener("keydown", onKey);
     }
-    // On paper the plots are as wide as the page.
-    const resize = () => PLOTS.forEach((id) => Plotly.Plots.resize(id));
-    window.addEventListener("beforeprint", resize);
-    window.addEventListener("afterprint", resize);
+    // On paper a plot has a size of its own, since a page is announced before it is laid out.
+    const sized = (width, heights) => PLOTS.forEach((id, i) => Plotly.relayout(id, { width, height: heights[i], autosize: !width }));
+    window.addEventListener("beforeprint", () => sized(660, [440, 270, 270]));
+    window.addEventListener("afterprint", () => sized(null, [null, null, null]));
   }
 
   start();
