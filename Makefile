@@ -16,7 +16,7 @@ STUDY ?= quickstart
 OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile studies/$(STUDY).yaml)
 SNAKEMAKE = snakemake $(OVERLAY)
 
-.PHONY: help figures status dry-run repro test lint format schema
+.PHONY: help figures status dry-run repro test lint format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -70,3 +70,6 @@ format: .venv/installed ## format all code
 
 schema: .venv/installed ## schemas/params.schema.json from the registries
 	python -m tradeoff.params.schema
+
+docs: .venv/installed ## the documentation as a site that opens offline: site/index.html
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
