@@ -183,7 +183,8 @@ def rules_page(parents: dict[str, list[str]]) -> str:
             rows.append(f"| `{name}` | {path.name} | {_cell(' '.join(about.split()))} |")
     return (
         "# Rules\n\nThe jobs of the default study and what they take from one another, as Snakemake sees it,"
-        " without lines that others imply. Each figure and each table is a rule of its own, `figure_<name>` and `table_<name>`.\n\n"
+        " without lines that others imply. Each figure and each table is a rule of its own, `figure_<name>` and"
+        " `table_<name>`.\n\n"
         "![Graph of the rules](rules.svg)\n\n| rule | file | what it does |\n|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
@@ -192,16 +193,19 @@ def rules_page(parents: dict[str, list[str]]) -> str:
 
 def drawing(parents: dict[str, list[str]]) -> str:
     """Return the graph as SVG: every rule below all that it takes files from."""
-    levels: dict[str, int] = {}
+    users: dict[str, list[str]] = {name: [] for name in parents}
+    for name, sources in parents.items():
+        for source in sources:
+            users[source].append(name)
 
     def level(name: str) -> int:
-        if name not in levels:
-            levels[name] = 1 + max((level(parent) for parent in parents[name]), default=-1)
-        return levels[name]
+        """How many rules follow at most: each stands just above the first that uses it."""
+        return max((1 + level(user) for user in users[name]), default=0)
 
+    highest = max(map(level, parents))
     rows: dict[int, list[str]] = {}
     for name in parents:
-        rows.setdefault(level(name), []).append(name)
+        rows.setdefault(highest - level(name), []).append(name)
     width, height, step = 150, 30, 70
     total = 20 + max(len(row) for row in rows.values()) * (width + 20)
     places = {
