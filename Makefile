@@ -40,7 +40,7 @@ figures: .venv/installed ## every figure, table and the report of STUDY (default
 results/%/report.html: $(wildcard results/$(STUDY)/figures/* results/$(STUDY)/tables/* report/*)
 	@$(SNAKEMAKE) --report $(@D)/.report.html --quiet all
 	@mv $(@D)/.report.html $@
-	@echo "figures: $(@D)/figures   tables: $(@D)/tables   report: $@"
+	@echo "start here: $(@D)/explorer.html   figures: $(@D)/figures   tables: $(@D)/tables   report: $@"
 
 dry-run: .venv/installed ## what `make figures` would run, and why
 	@$(SNAKEMAKE) --dry-run

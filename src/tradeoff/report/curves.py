@@ -75,21 +75,16 @@ def _curves(measure: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
     for _, group in rows.groupby([*PANEL, "family", "seed"], sort=False):
         best[group.index] = on_frontier(group[["accuracy", "robustness"]])
     curves = []
-    for keys, part in rows.assign(best=best).groupby(
-        [*PANEL, "family", "strategy", "variant", "seed"], sort=False
-    ):
-        dataset, backbone, objective, family, strategy, variant, seed = keys
+    keys = [*PANEL, "family", "strategy", "variant", "seed"]
+    for _, part in rows.assign(best=best).groupby(keys, sort=False):
+        run = part.iloc[0]
         curves.append(
-            {
+            {key: str(run[key]) for key in (*PANEL, "family", "strategy")}
+            | {
                 "measure": measure,
-                "dataset": dataset,
-                "backbone": backbone,
-                "objective": objective,
-                "family": family,
-                "strategy": strategy,
-                "name": f"{look(family).label} {variant}".strip(),
-                "seed": int(seed),
-                "n": int(part["n"].iloc[0]),
+                "name": f"{look(str(run['family'])).label} {run['variant']}".strip(),
+                "seed": int(run["seed"]),
+                "n": int(run["n"]),
                 "step": part["step"].astype(int).tolist(),
                 "epoch": part["epoch"].astype(float).round(2).tolist(),
                 "best": part["best"].tolist(),
