@@ -268,6 +268,11 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
     assert drawn(browser, "accuracy") == []
     browser.find_element(By.ID, "all").click()
     assert len(drawn(browser, "accuracy")) == len(SEVEN)
+    choose(browser, "objective", "*")
+    names = [trace["name"] for trace in drawn(browser, "accuracy")]
+    assert len(names) == 2 * len(SEVEN)
+    assert {"LoRA, standard", "LoRA, rft_fix"} < set(names)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#areas tbody tr")) == 2 * len(SEVEN)
     for control, value in (("dataset", "digits"), ("objective", "standard"), ("measure", "pgd 4/255")):
         choose(browser, control, value)
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
@@ -306,9 +311,8 @@ def test_it_prints_on_few_pages_without_controls(browser: WebDriver) -> None:
     printed = browser.execute_cdp_cmd("Page.printToPDF", {})["data"]  # type: ignore[no-untyped-call]
     assert len(printed) > 10_000
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})  # type: ignore[no-untyped-call]
-    shown = {
-        name: browser.find_element(By.ID, name).is_displayed()
-        for name in ("dataset", "all", "choice", "strategies")
-    }
-    assert shown == {"dataset": False, "all": False, "choice": True, "strategies": True}
+    assert not browser.find_element(By.ID, "controls").is_displayed()
+    assert browser.find_element(By.ID, "choice").is_displayed()
+    # The key of colours stays.
+    assert browser.find_element(By.CSS_SELECTOR, "#areas .swatch").is_displayed()
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})  # type: ignore[no-untyped-call]

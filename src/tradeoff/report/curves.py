@@ -1,5 +1,6 @@
 """What the explorer's plots are made of, as plain values for JSON."""
 
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -8,7 +9,7 @@ from tradeoff.analysis.frontier import on_frontier
 from tradeoff.analysis.points import PANEL, points, under
 from tradeoff.analysis.study_file import Threat, probes_of_kind, threats
 from tradeoff.artifacts.figures.shift import shifted
-from tradeoff.artifacts.looks import Look, look
+from tradeoff.artifacts.looks import LOOKS, Look, look
 from tradeoff.artifacts.results import Results
 from tradeoff.params.epsilon import format_epsilon
 
@@ -17,6 +18,8 @@ SYMBOLS = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v"
 SYMBOLS |= {"P": "cross", "X": "x", "x": "x-thin", "<": "triangle-left", ">": "triangle-right"}
 SYMBOLS |= {"p": "pentagon", "h": "hexagon", "*": "star"}
 DASHES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
+# Of objectives, where several are drawn for one strategy.
+COLOURS = [one.colour for one in LOOKS.values()]
 SHARES = ("accuracy", "low", "high", "robustness", "robustness_low", "robustness_high")
 DECIMALS = 5
 
@@ -41,9 +44,14 @@ def explorable(results: Results) -> dict[str, Any]:
         measures.append(
             {"key": f"{probe} {test_set}", "label": label, "robustness": f"Accuracy on {test_set}"}
         )
+    objectives = dict.fromkeys(panel.objective for panel in results.panels)
     return {
         "panels": [dict(zip(PANEL, keys, strict=True)) for keys in _panels(results)],
         "families": [{"name": family} | _drawn(look(family)) for family in results.families],
+        "objectives": [
+            {"name": name, "colour": colour, "dash": dash}
+            for name, colour, dash in zip(objectives, cycle(COLOURS), cycle(DASHES.values()), strict=False)
+        ],
         "measures": measures,
         "curves": [curve for key, rows in tables.items() for curve in _curves(key, rows)],
         "areas": [area for threat in attacks for area in _areas(threat, results.areas)],

@@ -4,11 +4,14 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const element = (id) => document.getElementById(id);
   const families = new Map(data.families.map((family) => [family.name, family]));
+  const objectives = new Map(data.objectives.map((objective) => [objective.name, objective]));
+  const ALL = "*"; // every objective; params allow no such name
   const CHOICES = ["dataset", "backbone", "objective"];
   const PLOTS = ["frontier", "accuracy", "robustness"];
   // These buttons and no other: one of Plotly's own would send the data elsewhere.
   const CONFIG = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
   const FONT = { family: "system-ui, 'Segoe UI', 'Liberation Sans', Arial, sans-serif", size: 13, color: "#1b1b1b" };
+  const TOUCH = window.matchMedia("(pointer: coarse)").matches; // a finger scrolls the page, and must not zoom
   let curves = []; // the ones chosen, in the order of the first traces of each plot
   let at = null; // the snapshot pointed at: [curve, snapshot]
 
@@ -16,26 +19,29 @@
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const percent = (share) => (100 * share).toFixed(1);
   const range = (low, high) => `[${percent(low)}, ${percent(high)}]`;
-  const measure = () => data.measures.find((one) => one.key === element("measure").value);
+  const measure = () => data.measures.find((one) => one.key === chosen("measure"));
   const several = (key) => new Set(curves.map((curve) => curve[key])).size > 1;
-  const named = (curve) => curve.name + (several("seed") ? `, seed ${curve.seed}` : "");
+  const named = (curve) => curve.name + (several("objective") ? `, ${curve.objective}` : "") + (several("seed") ? `, seed ${curve.seed}` : "");
+  const chosen = (key) => element(key).value;
+  const belongs = (one) => CHOICES.every((key) => chosen(key) === ALL || one[key] === chosen(key));
 
   function fillSelect(id, options) {
     for (const [value, label] of options) element(id).add(new Option(label, value));
   }
 
+  function swatch(colour) {
+    const square = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    square.setAttribute("aria-hidden", "true");
+    square.classList.add("swatch");
+    square.style.background = colour;
+    return square;
+  }
+
   function addStrategies() {
     for (const family of data.families) {
       const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true, value: family.name });
-      const swatch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-      swatch.setAttribute("width", 14);
-      swatch.setAttribute("height", 14);
-      swatch.setAttribute("aria-hidden", "true");
-      const square = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-      for (const [name, value] of Object.entries({ width: 14, height: 14, rx: 3, fill: family.colour })) square.setAttribute(name, value);
-      swatch.append(square);
       const label = document.createElement("label");
-      label.append(box, swatch, family.label);
+      label.append(box, swatch(family.colour), family.label);
       element("strategies").append(label);
     }
   }
@@ -44,22 +50,20 @@
 
   /* A dataset, backbone and objective that were not run together are exchanged for ones that were. */
   function settle() {
-    const chosen = CHOICES.map((key) => element(key).value);
-    const agreeing = (panel) => CHOICES.filter((key, i) => panel[key] === chosen[i]).length;
-    const fitting = data.panels.filter((panel) => panel.dataset === chosen[0]);
+    const agreeing = (panel) => CHOICES.filter((key) => panel[key] === chosen(key)).length;
+    const fitting = data.panels.filter((panel) => panel.dataset === chosen("dataset"));
     const best = fitting.reduce((a, b) => (agreeing(b) > agreeing(a) ? b : a));
-    CHOICES.forEach((key) => { element(key).value = best[key]; });
+    CHOICES.filter((key) => chosen(key) !== ALL).forEach((key) => { element(key).value = best[key]; });
   }
 
   function choose() {
     settle();
     const wanted = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
-    curves = data.curves.filter((curve) => curve.measure === element("measure").value
-      && CHOICES.every((key) => curve[key] === element(key).value) && wanted.has(curve.family));
+    curves = data.curves.filter((curve) => curve.measure === chosen("measure") && belongs(curve) && wanted.has(curve.family));
     at = null;
     element("snapshot").textContent = "";
     const n = [...new Set(curves.map((curve) => curve.n))];
-    element("choice").textContent = [...CHOICES.map((key) => element(key).value), measure().label,
+    element("choice").textContent = [...CHOICES.map((key) => element(key).selectedOptions[0].label), measure().label,
       curves.length ? `n = ${n.join(" or ")} test images` : "no run of this choice"].join(" · ");
     draw();
     listAreas();
@@ -68,8 +72,9 @@
 
   function style(curve) {
     const family = families.get(curve.family);
-    return { name: plain(named(curve)), legendgroup: curve.family, showlegend: false, colour: family.colour,
-      symbol: family.symbol, dash: family.dash };
+    const objective = several("objective") ? objectives.get(curve.objective) : family;
+    return { name: plain(named(curve)), symbol: family.symbol, dash: objective.dash,
+      colour: several("family") ? family.colour : objective.colour };
   }
 
   function hover(curve) {
@@ -91,11 +96,11 @@
     return points.concat(stairs());
   }
 
-  /* One staircase for each family and seed: variants of a strategy share a frontier. */
+  /* One staircase for each family, objective and seed: variants of a strategy share a frontier. */
   function stairs() {
     const groups = new Map();
     curves.forEach((curve) => {
-      const key = `${curve.family} ${curve.seed}`;
+      const key = `${curve.family} ${curve.objective} ${curve.seed}`;
       groups.set(key, (groups.get(key) || []).concat(curve));
     });
     return [...groups.values()].map((members) => {
@@ -132,12 +137,12 @@
   /* Where a step is drawn: on a logarithmic axis step 0 stands half a step before the first. */
   function steps() {
     const zero = firstStep() / 2;
-    return element("scale").value === "log" ? (step) => step || zero : (step) => step;
+    return chosen("scale") === "log" ? (step) => step || zero : (step) => step;
   }
 
   function stepAxis() {
     const axis = { title: { text: "Fine-tuning step" } };
-    if (element("scale").value !== "log" || !curves.length || !Number.isFinite(firstStep())) return axis;
+    if (chosen("scale") !== "log" || !curves.length || !Number.isFinite(firstStep())) return axis;
     const last = Math.max(...curves.flatMap((curve) => curve.step));
     const round = [];
     for (let power = 1; power <= last; power *= 10) for (const digit of [1, 2, 3, 5]) round.push(digit * power);
@@ -149,7 +154,7 @@
 
   function layout(x, y) {
     const lines = { zeroline: false, gridcolor: "#e8e8e8", linecolor: "#888", ticks: "outside", automargin: true };
-    return { font: FONT, margin: { l: 52, r: 12, t: 30, b: 46 }, hovermode: "closest", hoverdistance: 30, dragmode: "zoom", showlegend: false,
+    return { font: FONT, margin: { l: 52, r: 12, t: 30, b: 46 }, hovermode: "closest", hoverdistance: 30, dragmode: TOUCH ? false : "zoom", showlegend: false,
       paper_bgcolor: "#fff", plot_bgcolor: "#fff", hoverlabel: { bgcolor: "#fff", font: { ...FONT, color: "#1b1b1b" }, align: "left" },
       xaxis: { ...lines, ...x }, yaxis: { ...lines, rangemode: "tozero", ...y } };
   }
@@ -202,13 +207,19 @@
     return box;
   }
 
+  /* The key: a line for each frontier, largest area first. */
   function listAreas() {
-    const shown = new Set(curves.map((curve) => curve.family));
-    const rows = data.areas.filter((area) => area.measure === element("measure").value && shown.has(area.family)
-      && CHOICES.every((key) => area[key] === element(key).value)).sort((a, b) => b.auc - a.auc);
-    const lines = rows.map((area) => [families.get(area.family).label, area.auc.toFixed(3),
-      area.low === null ? "" : `[${area.low.toFixed(3)}, ${area.high.toFixed(3)}]`]);
-    element("areas").replaceChildren(...(rows.length ? [table(["Strategy", "Trade-off AUC", "Interval"], lines, 1)] : []));
+    const frontiers = new Map(curves.map((curve) => [`${curve.family} ${curve.objective}`, curve]));
+    const rows = [...frontiers.values()].map((curve) => {
+      const area = data.areas.find((one) => ["measure", "family", ...CHOICES].every((key) => one[key] === curve[key]));
+      const label = families.get(curve.family).label + (several("objective") ? `, ${curve.objective}` : "");
+      return { label, auc: area ? area.auc : null, low: area ? area.low : null, high: area ? area.high : null, colour: style(curve).colour };
+    }).sort((a, b) => b.auc - a.auc);
+    const lines = rows.map((row) => [row.label, row.auc === null ? "—" : row.auc.toFixed(3),
+      row.low === null ? "" : `[${row.low.toFixed(3)}, ${row.high.toFixed(3)}]`]);
+    const shown = table(["Strategy", "Trade-off AUC", "Interval"], lines, 1);
+    shown.querySelectorAll("tbody tr").forEach((line, i) => line.cells[0].prepend(swatch(rows[i].colour), " "));
+    element("areas").replaceChildren(...(rows.length ? [shown] : []));
   }
 
   function listNumbers() {
@@ -224,6 +235,7 @@
       return;
     }
     CHOICES.forEach((key) => fillSelect(key, [...new Set(data.panels.map((panel) => panel[key]))].map((value) => [value, value])));
+    if (data.objectives.length > 1) fillSelect("objective", [[ALL, "all"]]);
     fillSelect("measure", data.measures.map((one) => [one.key, one.label]));
     addStrategies();
     choose();
