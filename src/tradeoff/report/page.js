@@ -29,19 +29,25 @@
     for (const [value, label] of options) element(id).add(new Option(label, value));
   }
 
-  function swatch(colour) {
-    const square = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    square.setAttribute("aria-hidden", "true");
-    square.classList.add("swatch");
-    square.style.background = colour;
-    return square;
+  const GAPS = { solid: "none", dash: "6 3", dashdot: "6 2 2 2", dot: "2 2" };
+
+  /* A piece of a line, as the plots draw it. */
+  function swatch(colour, dash) {
+    const drawn = (tag, attributes) => {
+      const one = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      Object.entries(attributes).forEach(([name, value]) => one.setAttribute(name, value));
+      return one;
+    };
+    const shown = drawn("svg", { class: "swatch", width: 26, height: 12, "aria-hidden": "true" });
+    shown.append(drawn("line", { x1: 1, x2: 25, y1: 6, y2: 6, stroke: colour, "stroke-width": 4, "stroke-dasharray": GAPS[dash] }));
+    return shown;
   }
 
   function addStrategies() {
     for (const family of data.families) {
       const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true, value: family.name });
       const label = document.createElement("label");
-      label.append(box, swatch(family.colour), family.label);
+      label.append(box, swatch(family.colour, family.dash), family.label);
       element("strategies").append(label);
     }
   }
@@ -213,12 +219,12 @@
     const rows = [...frontiers.values()].map((curve) => {
       const area = data.areas.find((one) => ["measure", "family", ...CHOICES].every((key) => one[key] === curve[key]));
       const label = families.get(curve.family).label + (several("objective") ? `, ${curve.objective}` : "");
-      return { label, auc: area ? area.auc : null, low: area ? area.low : null, high: area ? area.high : null, colour: style(curve).colour };
+      return { label, auc: area ? area.auc : null, low: area ? area.low : null, high: area ? area.high : null, ...style(curve) };
     }).sort((a, b) => b.auc - a.auc);
     const lines = rows.map((row) => [row.label, row.auc === null ? "—" : row.auc.toFixed(3),
       row.low === null ? "" : `[${row.low.toFixed(3)}, ${row.high.toFixed(3)}]`]);
     const shown = table(["Strategy", "Trade-off AUC", "Interval"], lines, 1);
-    shown.querySelectorAll("tbody tr").forEach((line, i) => line.cells[0].prepend(swatch(rows[i].colour), " "));
+    shown.querySelectorAll("tbody tr").forEach((line, i) => line.cells[0].prepend(swatch(rows[i].colour, rows[i].dash), " "));
     element("areas").replaceChildren(...(rows.length ? [shown] : []));
   }
 
@@ -235,7 +241,7 @@
       return;
     }
     CHOICES.forEach((key) => fillSelect(key, [...new Set(data.panels.map((panel) => panel[key]))].map((value) => [value, value])));
-    if (data.objectives.length > 1) fillSelect("objective", [[ALL, "all"]]);
+    if (data.objectives.length > 1) fillSelect("objective", [[ALL, "all objectives"]]);
     fillSelect("measure", data.measures.map((one) => [one.key, one.label]));
     addStrategies();
     choose();
