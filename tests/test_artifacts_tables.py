@@ -160,6 +160,7 @@ def test_the_objectives_table_prints_what_the_probes_measured_at_each_epsilon(ro
         cell = row[header.index(f"Adversarial, {probe}")]
         assert re.sub("[*]|<u>|</u>", "", cell).startswith(f"{value * 100:.1f} [")
     assert re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "4.2"
+    assert re.sub("[*]|<u>|</u>", "", row[header.index("Adversarial, AutoAttack, published")]) == "0.8"
 
 
 def test_paired_tests_of_the_study_stand_above_those_of_the_published_numbers(robust: Path) -> None:
