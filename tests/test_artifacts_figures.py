@@ -61,6 +61,7 @@ def robust(tmp_path_factory: pytest.TempPathFactory) -> Results:
         steps=(0, 64, 640),
         epsilons=GRID,
         shifts=(),
+        corruptions=(),
         attacks=("pgd", "autoattack"),
     )
 
@@ -77,6 +78,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Results:
         sections=ROBUST | {"rft_sched": {**ROBUST["rft_sched"], "sweep": RAMPS}},
         steps=(0, 64),
         shifts=(),
+        corruptions=(),
     )
 
 

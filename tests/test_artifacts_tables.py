@@ -39,6 +39,7 @@ def robust(tmp_path_factory: pytest.TempPathFactory) -> Path:
         attacks=("pgd", "autoattack"),
         steps=(0, 64),
         shifts=(),
+        corruptions=(),
         n=60,
     )
     return written(root)
@@ -114,11 +115,11 @@ def test_the_strategies_table_gives_counts_and_shares_of_the_runs(root: Path) ->
     assert "my_own" in text  # without a description it still has its counts
 
 
-def test_the_flags_table_says_so_when_nothing_was_raised(root: Path) -> None:
-    text = (root / "tables" / "flags.md").read_text()
-    assert text.startswith("Made-up study: no flags raised by the probes of 8 runs.\n")
+def test_the_flags_table_says_so_when_nothing_was_raised(robust: Path) -> None:
+    text = (robust / "tables" / "flags.md").read_text()
+    assert text.startswith("Made-up study: no flags raised by the probes of 30 runs.\n")
     assert "| all | all | none raised |" in text
-    assert (root / "tables" / "flags.csv").read_text() == "run,probe,flag\n"
+    assert (robust / "tables" / "flags.csv").read_text() == "run,probe,flag\n"
 
 
 def test_flags_are_set_in_words_with_the_run_they_belong_to(root: Path) -> None:
