@@ -254,7 +254,7 @@ def test_without_an_attack_probe_only_training_and_strategies_are_left(tmp_path:
     for run in made["runs"]:
         run["probes"] = {}
     assert available(made, FIGURES) == ["training_curves"]
-    assert available(made, TABLES) == ["strategies", "backbones"]
+    assert available(made, TABLES) == ["strategies", "backbones", "flags"]
 
 
 def test_asking_what_is_available_imports_nothing_heavy() -> None:
