@@ -204,6 +204,46 @@ def test_clean_rows_are_the_accuracy_of_each_snapshot(place, whole):
     assert len(accuracies) > 1  # the snapshots differ, so a snapshot loaded for another would show
 
 
+@pytest.mark.parametrize(("strategy", "params"), [("lora", {"rank": 2}), ("ia3", {})])
+def test_probes_see_updates_and_scales_folded_into_the_weights(
+    place, tmp_path, monkeypatch, strategy, params
+):
+    weights = place / "weights.safetensors"
+    model = build(BACKBONE, 10, 3, weights)
+    inserted = set(model.net.state_dict())
+    strategies.apply(model, strategy, params, 3)
+    inserted ^= set(model.net.state_dict())
+    state = snapshots.trainable_state(model)
+    generator = torch.Generator().manual_seed(1)
+    for tensor in state.values():
+        tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.3)
+    snapshots.write_part(tmp_path / "parts", 7, state)
+    spec = {"name": strategy, "params": params}
+    carried = snapshots.metadata(spec, BACKBONE, sha256_of(weights))
+    snapshots.join(tmp_path / "parts", [7], tmp_path / "run" / "snapshots.safetensors", carried)
+    about = json.loads((place / "run" / "run.json").read_text())
+    about["spec"] |= {"strategy": strategy, "strategy_spec": spec}
+    write_json(tmp_path / "run" / "run.json", about)
+    for name in ("digits", "weights.safetensors"):
+        (tmp_path / name).symlink_to(place / name)
+    seen, evaluate = [], clean.evaluate
+
+    def watched(probed, *others):
+        seen.append(probed)
+        return evaluate(probed, *others)
+
+    monkeypatch.setattr(clean, "evaluate", watched)
+    _probe(tmp_path, tmp_path / "out", {"kind": "clean", "name": "clean", "limit": 60, "compute": COMPUTE})
+    (probed,) = seen
+    assert inserted  # the strategy adds something, of which the probed model has nothing left
+    assert not inserted & set(probed.net.state_dict())
+    images = torch.from_numpy(np.load(place / "digits" / "images.npy")).float() / 255
+    with torch.no_grad():
+        expected = model.eval()(images)
+        scale = float(expected.abs().max().clamp(min=1))
+        torch.testing.assert_close(probed(images), expected, rtol=0, atol=1e-5 * scale)
+
+
 def test_outcomes_give_the_tables_counts(whole):
     outcomes = load_file(whole.outcomes)
     with safe_open(whole.outcomes, "numpy") as opened:

@@ -221,8 +221,8 @@ def test_a_reference_to_what_is_not_there_is_refused(overlay, words):
         assert word in str(caught.value)
 
 
-def test_weights_that_are_nowhere_are_refused_before_anything_runs(tmp_path):
+def test_weights_that_are_nowhere_are_refused_before_anything_runs():
     params = load_params([DEFAULT])
     params["backbones"]["glyph_vit"]["weights"] = {"file": "nowhere.safetensors"}
     with pytest.raises(UserError, match=r"backbones\.glyph_vit\.weights\.file: found no file at .*nowhere"):
-        Study(params, tmp_path)
+        Study(params)
