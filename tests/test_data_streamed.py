@@ -9,6 +9,7 @@ import torch
 
 from tests.data_support import png, write_raw
 from tests.test_training import job as training_job
+from tradeoff.batches import to_device
 from tradeoff.data import streamed
 from tradeoff.data.decode import Form
 from tradeoff.data.pack import pack
@@ -16,7 +17,7 @@ from tradeoff.data.packed import PackedDataset
 from tradeoff.data.splits import SPLITS, load_split
 from tradeoff.data.streamed import StreamedImages
 from tradeoff.errors import UserError
-from tradeoff.training import to_device, train
+from tradeoff.training import train
 
 FORM = Form(16, "crop", "bicubic")
 SETTINGS = {"validation_share": 0.2, "split_seed": 3, "limit": None}

@@ -98,7 +98,7 @@ def _as_user_error(error: jsonschema.ValidationError) -> UserError:
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         unknown = sorted(key for key in instance if key not in known and not _matches(key, schema))
-        where = ".".join([*path, unknown[0]])
+        where = ".".join([*path, unknown[0]]) or "params"
         if not known:
             return UserError(where, f"the name {unknown[0]!r}", "a name of lower-case letters, digits and _")
         close = difflib.get_close_matches(unknown[0], known, n=1)
