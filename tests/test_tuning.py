@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from tests.data_support import write_raw
 from tradeoff import runs, tuning
 from tradeoff.backbones import build
+from tradeoff.data.decode import Form
 from tradeoff.data.pack import pack
 from tradeoff.data.packed import PackedDataset
 from tradeoff.errors import UserError
@@ -118,7 +119,7 @@ def test_a_real_search_reads_training_and_validation_images_alone(tmp_path, monk
     names = [str(k) for k in range(10)]
     (tmp_path / "raw").mkdir()
     write_raw(tmp_path / "raw", {"train": (images, labels), "test": (images[:20], labels[:20])}, names)
-    pack(tmp_path / "raw", tmp_path / "packed", 16, "squash")
+    pack(tmp_path / "raw", tmp_path / "packed", Form(16, "squash"))
     overlay = {
         "study": {"name": "x", "strategies": ["linear"]},
         "training": {"epochs": 2, "batch_size": 16},
