@@ -268,6 +268,8 @@ def test_a_disk_too_small_is_one_clear_line(sizes, anywhere, monkeypatch):
     with pytest.raises(UserError, match=r"disk: found 0\.0 GB free; expected 0\.\d GB") as caught:
         check_disk(found, 1)
     assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="disk"):
+        script.main(["--disk", str(ROOT / "params.yaml")])
 
 
 def test_the_plan_is_printed_with_and_without_a_measured_device(anywhere, capsys, tmp_path):

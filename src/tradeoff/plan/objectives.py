@@ -13,7 +13,7 @@ def inner_steps(family: str, params: Params, epochs: float) -> float:
     0 for an objective that attacks nothing.
     """
     share = ATTACKING.get(family, lambda _params, _epochs: 0.0)(params, epochs)
-    return share * (int(params.get("steps", STEPS)) + 0.5)
+    return float(share) * (int(params.get("steps", STEPS)) + 0.5)
 
 
 def _scheduled(params: Params, epochs: float) -> float:
