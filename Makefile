@@ -16,7 +16,7 @@ STUDY ?= quickstart
 OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile studies/$(STUDY).yaml)
 SNAKEMAKE = snakemake $(OVERLAY)
 
-.PHONY: help figures status dry-run plan calibrate mirror tune repro test lint format schema
+.PHONY: help figures status dry-run plan calibrate mirror tune repro test lint format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,7 +41,7 @@ figures: .venv/installed ## every figure, table and the report of STUDY (default
 results/%/report.html: $(wildcard results/$(STUDY)/figures/* results/$(STUDY)/tables/* report/*)
 	@$(SNAKEMAKE) --report $(@D)/.report.html --quiet all
 	@mv $(@D)/.report.html $@
-	@echo "figures: $(@D)/figures   tables: $(@D)/tables   report: $@"
+	@echo "start here: $(@D)/explorer.html   figures: $(@D)/figures   tables: $(@D)/tables   report: $@"
 
 dry-run: .venv/installed ## what `make figures` would run, and why
 	@$(SNAKEMAKE) --dry-run
@@ -85,3 +85,6 @@ format: .venv/installed ## format all code
 
 schema: .venv/installed ## schemas/params.schema.json from the registries
 	python -m tradeoff.params.schema
+
+docs: .venv/installed ## the documentation as a site that opens offline: site/index.html
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

@@ -48,3 +48,4 @@ rule all:
         rules.figures.input,
         rules.tables.input,
         METRICS,
+        rules.write_explorer.output,

@@ -137,9 +137,13 @@ def ticks_out_of_view(fig: Figure) -> set[Text]:
 
 
 ROBUST_FIGURES = [name for name, entry in FIGURES.items() if {"robust", "ramps"} & set(entry.needs)]
-DRAWN = [(fixture, name) for fixture in ("one", "six", "sweep") for name in FIGURES if name not in ROBUST_FIGURES]
+DRAWN = [
+    (fixture, name) for fixture in ("one", "six", "sweep") for name in FIGURES if name not in ROBUST_FIGURES
+]
 DRAWN += [("robust", name) for name in ROBUST_FIGURES if name != "ramps"] + [("robust", "auc_heatmap")]
-DRAWN += [("paper", name) for name in ("ramps", "accuracy_by_budget", "objectives_on_average", "validation_loss")]
+DRAWN += [
+    ("paper", name) for name in ("ramps", "accuracy_by_budget", "objectives_on_average", "validation_loss")
+]
 
 
 @pytest.mark.parametrize(("fixture", "name"), DRAWN)
@@ -282,7 +286,11 @@ def test_a_method_of_a_sweep_looks_as_its_objective_and_says_what_sets_it_apart(
 def test_a_robust_curve_encloses_the_expected_robustness_that_the_table_prints(robust: Results) -> None:
     fig, _ = draw(robust, "robust_curves")
     rows = objectives.make(robust).data
-    row = rows[(rows["strategy"] == "full") & (rows["method"] == "rft_sched") & np.isclose(rows["epsilon_g"], 4 / 255)]
+    row = rows[
+        (rows["strategy"] == "full")
+        & (rows["method"] == "rft_sched")
+        & np.isclose(rows["epsilon_g"], 4 / 255)
+    ]
     blue = method_look("rft_sched").colour
     line = next(line for line in fig.axes[0].lines if line.get_color() == blue)
     x, y = (np.asarray(values, float) for values in (line.get_xdata(), line.get_ydata()))
@@ -292,7 +300,11 @@ def test_a_robust_curve_encloses_the_expected_robustness_that_the_table_prints(r
 
 def test_onsets_stand_at_the_first_epoch_above_the_threshold(robust: Results) -> None:
     _, data = draw(robust, "validation_accuracy")
-    rows = data[(data["quantity"] == "validation_accuracy") & (data["method"] == "rft_fix") & (data["low"] == data["high"])]
+    rows = data[
+        (data["quantity"] == "validation_accuracy")
+        & (data["method"] == "rft_fix")
+        & (data["low"] == data["high"])
+    ]
     for _, curve in rows.groupby(["strategy", "epsilon_g"]):
         if curve["reached"].iloc[0] == 2 and (curve["value"] <= 0.05).any():
             assert curve["onset"].iloc[0] == pytest.approx(curve.loc[curve["value"] > 0.05, "epoch"].min())
@@ -302,7 +314,9 @@ def test_the_schedule_drawn_is_the_one_that_the_logs_recorded(robust: Results) -
     fig, _ = draw(robust, "epsilon_schedules")
     blue = method_look("rft_sched").colour
     (line,) = [line for line in fig.axes[1].lines if line.get_color() == blue]
-    run = robust.training[(robust.training["objective"] == "rft_sched-epsilon8_255") & (robust.training["seed"] == 0)]
+    run = robust.training[
+        (robust.training["objective"] == "rft_sched-epsilon8_255") & (robust.training["seed"] == 0)
+    ]
     run = run[run["strategy"] == "full"]
     drawn = np.interp(run["epoch"], np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float))
     assert drawn == pytest.approx(run["epsilon"].to_numpy() * 255, abs=1e-9)

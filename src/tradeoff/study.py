@@ -216,6 +216,7 @@ class Study:
             "batch_size": compute["probe_batch"],
             "precision": compute["precision"],
             "channels_last": compute["channels_last"],
+            "compile": compute["compile"],
         }
         return spec
 
@@ -332,6 +333,7 @@ class Study:
         self._check_tuning()
         for name in self.params["study"]["probes"]:
             self._check_test_sets(name)
+            self._check_shortcuts(name)
         for reference in self.params["study"]["datasets"]:
             name, domain = registry.split_reference(reference)
             registry.check(name, self.params["datasets"], domain)
@@ -373,6 +375,23 @@ class Study:
                         error.expected,
                         error.do,
                     ) from None
+
+    def _check_shortcuts(self, probe: str) -> None:
+        """Shortcuts are only taken where they mean something."""
+        spec = self.params["probes"][probe]
+        shortcuts = spec.get("shortcuts") or {}
+        refused = [
+            ("warm_start", "criterion", spec.get("criterion", "any_iterate") != "any_iterate", "any_iterate"),
+            ("early_accept", "targets", spec.get("targets", 0) > 0, "0"),
+        ]
+        for shortcut, key, fails, expected in refused:
+            if shortcuts.get(shortcut) and fails:
+                raise UserError(
+                    f"probes.{probe}.{key}",
+                    str(spec[key]),
+                    f"{expected} with {shortcut}",
+                    f"or leave {shortcut} out",
+                )
 
     def mirrored_weights(self) -> list[str]:
         """Names that a mirror has for the weights of the study's backbones."""

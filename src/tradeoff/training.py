@@ -219,10 +219,10 @@ class _Batches:
 
 def _features(job: Job) -> Tensor:
     job.model.eval()
-    parts = []
+    parts, size = [], job.recipe["batch_size"]  # no more memory than a step of any other strategy
     with torch.no_grad():
-        for start in range(0, len(job.train.labels), EVALUATION_BATCH):
-            images, _, _ = to_device(job.train, slice(start, start + EVALUATION_BATCH), job.model.mean.device)
+        for start in range(0, len(job.train.labels), size):
+            images, _, _ = to_device(job.train, slice(start, start + size), job.model.mean.device)
             with _precision(job.recipe["precision"], images.device):
                 parts.append(job.model.features(images).float())
     return torch.cat(parts)
@@ -244,12 +244,12 @@ def _update(
     with _precision(job.recipe["precision"], images.device):
         noise = Noise(job.seed, (ATTACK_STREAM, step))
         loss = job.objective.loss(batches.model, images, labels, ids, epsilon, noise)
-    optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if job.recipe["clip_norm"] is not None:
         trained = [p for group in optimizer.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(trained, job.recipe["clip_norm"])
     optimizer.step()
+    optimizer.zero_grad(set_to_none=True)  # now, so that the next forward pass has their memory
     return loss.detach()
 
 

@@ -1,6 +1,7 @@
 """When fine-tuning begins to adapt to its task, how much later under a robust objective, and at what cost.
 
-Ngnawé et al., ICLR 2026: a robust objective delays the onset of task adaptation; the later it comes, the lower the final accuracy.
+Ngnawé et al., ICLR 2026: a robust objective delays the onset of task adaptation, and the later it comes, the lower
+the final accuracy.
 """
 
 import numpy as np

@@ -305,6 +305,7 @@ COMPUTE = _object(
         "probe_batch": _integer(1, "images in a batch of a probe"),
         "precision": _choice("of probes", "fp32", "bf16"),
         "channels_last": {"type": "boolean", "description": "memory layout for convolutions"},
+        "compile": {"type": "boolean", "description": "torch.compile for probes on a GPU"},
     }
 )
 

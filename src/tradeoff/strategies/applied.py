@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from tradeoff import class_token
 from tradeoff.backbones import Classifier, batch_norms, head_names, seeded, statistics_names
 from tradeoff.strategies.base import Strategy
 
@@ -39,6 +40,7 @@ class Applied:
 
 def apply(model: Classifier, name: str, strategy: Strategy, seed: int) -> Applied:
     """Insert what the strategy adds, drawn from `seed`, and let exactly its parameters and the head train."""
+    class_token.shorten(model.net)
     with seeded(seed):
         chosen = set(strategy.insert(model.net))
     head = set(head_names(model.net))

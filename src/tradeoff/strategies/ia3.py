@@ -51,7 +51,7 @@ class Scale(Change):
         return y * self._whole()
 
     def fold(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        whole = self._whole().detach()
+        whole = self._whole()
         return weight * whole[:, None], None if bias is None else bias * whole
 
     def _whole(self) -> Tensor:

@@ -71,8 +71,10 @@ class LowRank(Change):
         return torch.addmm(y, inner, self._up(), alpha=self.scale)
 
     def fold(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        update = self._up().T.detach() @ self.A.detach()
-        return weight + self.scale * update, bias
+        return torch.addmm(weight, self._up().T, self.A, alpha=self.scale), bias
+
+    def folds(self) -> bool:
+        return not (self.training and self.dropout)
 
     def _up(self) -> Tensor:
         """All B as one matrix (n · rank, outputs): each takes its own part of A's outputs to its own part."""

@@ -44,6 +44,6 @@ def _plain(layer: nn.Module) -> nn.Module:
         plain = nn.Conv2d(
             layer.in_channels, layer.out_channels, 1, stride, bias=bias is not None, device="meta"
         )
-    plain.weight = nn.Parameter(weight)
+    plain.weight = nn.Parameter(weight.detach())
     plain.bias = None if bias is None else nn.Parameter(bias.detach())
     return plain.train(layer.training)

@@ -22,7 +22,14 @@ class Change(nn.Module, ABC):
 
     @abstractmethod
     def fold(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Return weight (out, in) and bias (out,) of the projection that has the change built in."""
+        """Return weight (out, in) and bias (out,) of the projection that has the change built in.
+
+        Differentiable, in the change's parameters too.
+        """
+
+    def folds(self) -> bool:
+        """Say whether the folded projection computes the same now (dropout of x, say, cannot be built in)."""
+        return True
 
 
 class _Tuned(nn.Module):
@@ -38,11 +45,15 @@ class _Tuned(nn.Module):
         return y
 
     def folded(self) -> tuple[Tensor, Tensor | None]:
-        """Return weight and bias with all changes built in."""
-        weight, bias = self.weight.detach().flatten(1), self.bias
+        """Return weight and bias with all changes built in, differentiable."""
+        weight, bias = self.weight.flatten(1), self.bias
         for change in self._modules.values():
-            weight, bias = cast(Change, change).fold(weight, None if bias is None else bias.detach())
+            weight, bias = cast(Change, change).fold(weight, bias)
         return weight.reshape(self.weight.shape), bias
+
+    def folds(self) -> bool:
+        """Say whether a projection with the folded weight and bias computes the same now."""
+        return all(cast(Change, change).folds() for change in self._modules.values())
 
 
 class TunedLinear(nn.Linear, _Tuned):

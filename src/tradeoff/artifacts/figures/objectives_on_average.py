@@ -66,7 +66,7 @@ def _same_cells(table: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_cells(axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: str) -> None:
     for _, cell in rows.groupby(list(CELL), sort=False):
-        values = cell.set_index("method")[measure].reindex(names)
+        values = cell.set_index("method")[measure].reindex(list(names))
         axes.plot(range(len(names)), values * 100, color="0.8", linewidth=0.6)
 
 

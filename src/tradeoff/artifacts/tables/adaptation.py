@@ -47,7 +47,7 @@ def make(results: Results) -> Table:
     threshold = results.study["params"]["tradeoff"]["onset_accuracy"]
     caption = (
         f"{results.study['study']['title']}: onset of task adaptation, the first epoch with a validation accuracy above"
-        f" {threshold:.0%} (where some runs never got there: how many did); delay after standard fine-tuning, in epochs;"
+        f" {threshold:.0%} (where some runs never got there: how many did); delay in epochs after standard fine-tuning;"
         " final clean accuracy, and severity, how many points it lies below standard fine-tuning's; the epoch of the"
         " best validation accuracy (robust where measured), and that accuracy then and at the end."
         f" {_correlations(runs)}"
