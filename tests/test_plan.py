@@ -59,12 +59,14 @@ def test_the_size_of_a_vit_b_is_what_the_papers_and_arithmetic_say(sizes):
     assert full.snapshot(10) == 4 * (85_798_656 + 7_690)
     assert lora.snapshot(100) == 4 * 1_256_548
     assert linear.snapshot(200) == 4 * 153_800
-    # A block multiplies tokens (197 x 768) by 12 d^2 weights and has two products of tokens with tokens.
+    # A block multiplies tokens (197 x 768) by 12 d^2 weights and has two products of tokens with tokens; the last
+    # one multiplies the class token alone by its weights, and compares it with the tokens head by head.
     tokens, width = 197, 768
     block = 2 * tokens * 12 * width**2 + 4 * tokens**2 * width
+    last = 2 * 12 * width**2 + 2 * 2 * 12 * tokens * width
     patches = 2 * 196 * width * 768
     head = 2 * width * 10
-    assert full.forward == pytest.approx(12 * block + patches + head, rel=1e-3)
+    assert full.forward == pytest.approx(11 * block + last + patches + head, rel=1e-3)
     assert full.train == pytest.approx(3 * full.forward, rel=0.01)
     assert lora.gradient == pytest.approx(2 * full.forward, rel=0.03)  # merged: the plain backbone
     assert linear.fixed_features
