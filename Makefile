@@ -33,6 +33,7 @@ help: ## this list
 
 figures: .venv/installed ## every figure, table and the report of STUDY (default: quickstart)
 	@python -m workflow_scripts.check_study --to-run --name $(STUDY) params.yaml $(OVERLAY:--configfile=)
+	@python -m workflow_scripts.plan --disk params.yaml $(OVERLAY:--configfile=)
 	@python -m workflow_scripts.unlock
 	@$(SNAKEMAKE)
 	@$(MAKE) --no-print-directory results/$(STUDY)/report.html

@@ -149,7 +149,9 @@ def test_official_validation_images_stay_validation_images_in_a_mirror(tmp_path)
         files[split] = [tmp_path / f"{split}.parquet"]
         write_parquet(files[split][0], images, np.arange(20) % 10, CLASSES)
     source = registry.source("cifar10", {})
-    dataset = read_parquet("cifar10", source, files, Columns(), {}, tmp_path / "scratch")
+    dataset = read_parquet(
+        "cifar10", source, files, dict.fromkeys(files, Columns()), {}, tmp_path / "scratch"
+    )
     folder = tmp_path / "mirror/datasets/cifar10"
     raw.write(folder / "train.parquet", dataset.schema, dataset.train)
     raw.write(folder / "test.parquet", dataset.schema, dataset.test)

@@ -10,14 +10,16 @@ from safetensors.torch import save_file
 
 from tests.data_support import write_raw
 from tradeoff import runs, tuning
+from tradeoff.artifacts import TABLES, available
 from tradeoff.backbones import build
+from tradeoff.data.decode import Form
 from tradeoff.data.pack import pack
 from tradeoff.data.packed import PackedDataset
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of, read_json, write_json
 from tradeoff.params import load_params
 from tradeoff.study import Study
-from workflow_scripts import write_tuned
+from workflow_scripts import write_table, write_tuned
 
 ROOT = Path(__file__).parents[1]
 CELL = "digits/glyph_vit/lora"
@@ -118,7 +120,7 @@ def test_a_real_search_reads_training_and_validation_images_alone(tmp_path, monk
     names = [str(k) for k in range(10)]
     (tmp_path / "raw").mkdir()
     write_raw(tmp_path / "raw", {"train": (images, labels), "test": (images[:20], labels[:20])}, names)
-    pack(tmp_path / "raw", tmp_path / "packed", 16, "squash")
+    pack(tmp_path / "raw", tmp_path / "packed", Form(16, "squash"))
     overlay = {
         "study": {"name": "x", "strategies": ["linear"]},
         "training": {"epochs": 2, "batch_size": 16},
@@ -172,6 +174,24 @@ def test_a_recipe_for_a_cell_that_no_run_has_is_refused():
         study({"recipes": {"digits/glyph_vit/lara": {"learning_rate": 1e-3}}})
     with pytest.raises(UserError, match=r"tuning\.objective"):
         study({"tuning": {"objective": "rft"}})
+
+
+def test_the_table_of_recipes_says_what_was_tuned_and_what_is_pinned(tmp_path):
+    assert "recipes" not in available(study().summary(), TABLES)
+    its = study(
+        {
+            "tuned": {CELL: {"learning_rate": 7e-4}, "digits/glyph_vit/linear": {"learning_rate": 0.01}},
+            "recipes": {CELL: {"learning_rate": 2e-4, "weight_decay": 0.1}},
+        }
+    )
+    assert "recipes" in available(its.summary(), TABLES)
+    write_json(tmp_path / "study.json", its.summary())
+    write_table.main(
+        ["--table", "recipes", "--results", str(tmp_path), "--output", str(tmp_path / "recipes")]
+    )
+    lines = (tmp_path / "recipes.md").read_text().splitlines()
+    assert "| digits | glyph_vit | LoRA | every | 0.0002 | 0.1 | — | tuned and pinned |" in lines
+    assert any("| 0.01 | — | — | tuned |" in line for line in lines)
 
 
 def test_what_the_searches_chose_is_written_where_the_study_reads_it(tmp_path, monkeypatch):

@@ -1,9 +1,9 @@
 """What a study will cost, before anything runs; what is done already is subtracted.
 
-    python -m workflow_scripts.plan [--device NAME] [--at-once N] params.yaml [studies/NAME.yaml ...]
+    python -m workflow_scripts.plan [--device NAME] [--at-once N] [--disk] params.yaml [studies/NAME.yaml ...]
 
 device: a file of benchmarks/calibrations; without it this machine's, if it was measured (benchmarks/calibrate.py).
-Exits with one line when the disk is too small for what is left to do.
+--disk prints nothing; either way it exits with one line when the disk is too small for what is left to do.
 """
 
 import argparse
@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("files", nargs="+", type=Path, help="params.yaml, and overlays in their order")
     parser.add_argument("--device", help="a measured device; default: this machine, where it was measured")
     parser.add_argument("--at-once", type=int, help="jobs side by side; default: as many as the device takes")
+    parser.add_argument("--disk", action="store_true", help="print nothing; only see whether the disk suffices")
     arguments = parser.parse_args(argv)
     params = load_params(arguments.files)
     study = Study(params, mirror_folder(params["data"]["mirror"]))
@@ -36,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     at_once = arguments.at_once or (device.at_once if device else 1)
     sizes = Sizes()
     jobs = list(Jobs(study, sizes).all())
-    for line in describe(study.name, jobs, savings(study, sizes, device), device, at_once):
-        print(line)
+    if not arguments.disk:
+        for line in describe(study.name, jobs, savings(study, sizes, device), device, at_once):
+            print(line)
     check_disk(jobs, at_once)
 
 

@@ -7,6 +7,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,7 @@ def _dataset(study: Study, name: str, kind: str, destination: Path) -> Iterator[
         registry.check_mirror([name], study.params["datasets"], study.mirror)
         for path in paths:
             source = study.mirror / path
-            yield _bring(
-                destination, path, lambda to, source=source: shutil.copyfile(source, to), _origin(study, path)
-            )
+            yield _bring(destination, path, partial(shutil.copyfile, source), _origin(study, path))
         return
     from tradeoff.data.fetch import fetch
 
@@ -75,7 +74,7 @@ def _dataset(study: Study, name: str, kind: str, destination: Path) -> Iterator[
     }
     for path in paths:
         source = fetched / Path(path).name
-        yield _bring(destination, path, lambda to, source=source: shutil.copyfile(source, to), origin)
+        yield _bring(destination, path, partial(shutil.copyfile, source), origin)
     shutil.rmtree(fetched)
 
 
@@ -121,7 +120,7 @@ def _have(mirror: Path, path: str) -> bool:
 
 
 def _is(file: Path, about: dict[str, Any]) -> bool:
-    return file.stat().st_size == about["bytes"] and sha256_of(file) == about["sha256"]
+    return bool(file.stat().st_size == about["bytes"] and sha256_of(file) == about["sha256"])
 
 
 def check_destination(study: Study, destination: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from tradeoff.data.packed import PackedDataset
@@ -82,7 +82,9 @@ class _Trials:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.spec, self.file = spec, file
         self.done: list[dict[str, Any]] = read_json(file) if file.exists() else []
-        self.space = {name: FloatDistribution(*bounds, log=True) for name, bounds in spec["search"].items()}
+        self.space: dict[str, BaseDistribution] = {
+            name: FloatDistribution(low, high, log=True) for name, (low, high) in spec["search"].items()
+        }
         self.pruner = optuna.pruners.SuccessiveHalvingPruner(
             min_resource=1, reduction_factor=spec["reduction_factor"]
         )

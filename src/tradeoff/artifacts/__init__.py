@@ -147,6 +147,7 @@ TABLES = {
         f"{_TABLE}.corruption", "Mean corruption error", "Corruptions", (_PROBES,), ("corruption",)
     ),
     "strategies": Entry(f"{_TABLE}.strategies", "Strategies", "Strategies", (_RUNS,)),
+    "recipes": Entry(f"{_TABLE}.recipes", "Recipes of single cells", "Strategies", (), ("recipes",)),
     "objectives": Entry(
         f"{_TABLE}.objectives",
         "Clean, adversarial and expected accuracy",
@@ -192,6 +193,10 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
     "several epsilons": (
         lambda study: len(threats(study)) > len(probes_of_kind(study, "attack")),
         "give an attack probe several epsilons",
+    ),
+    "recipes": (
+        lambda study: bool(study["params"].get("tuned") or study["params"].get("recipes")),
+        "run `make tune`, or state the section recipes in params",
     ),
     "robust": (lambda study: bool(budgets(study)), "list a robust objective in study.objectives"),
     "robust objectives": (

@@ -12,8 +12,8 @@ ACCURACY, RISE = 0.6, 0.1
 HALVING = {"linf": 1 / 255, "l2": 0.1}
 # ASSUME: a sample that is fooled is fooled after this share of an attack's evaluations.
 FOOLED_AFTER = 0.25
-# Keys of an attack probe that are not its threat's.
-OWN = ("kind", "name", "epsilons", "seed", "limit", "compute")
+# Keys of a probe that do not change how often it asks the model, at most.
+OTHERS = ("kind", "name", "epsilons", "seed", "limit", "compute")
 
 
 def evaluations(
@@ -31,7 +31,7 @@ def evaluations(
     probe: its resolved settings; images: tested; schedule: steps of the snapshots, and of the whole training.
     bound: the most there can be, when every sample is right and resists to the end.
     """
-    stages = sizes.attack({key: value for key, value in probe.items() if key not in OWN}, classes)
+    stages = sizes.attack({key: value for key, value in probe.items() if key not in OTHERS}, classes)
     with_gradient = sum(stage.evaluations for stage in stages if stage.gradient)
     without = sum(stage.evaluations for stage in stages if not stage.gradient)
     steps, total = schedule

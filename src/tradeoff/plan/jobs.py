@@ -110,7 +110,8 @@ class Jobs:
             spec = self.study.params["backbones"][name]
             size = self.sizes.model(spec, {"name": "full", "params": {}})
             done = self._there(Path(self.study.root) / "backbones" / name / "backbone.json")
-            rule, work = "fetch_backbone", ()
+            rule = "fetch_backbone"
+            work: tuple[Work, ...] = ()
             if name in self.study.pretrained():
                 rule, work = "pretrain_backbone", tuple(self._pretraining(name, size))
             start = "job" if work else "artifact"

@@ -7,12 +7,13 @@ Params = dict[str, Any]
 
 
 def inner_steps(family: str, params: Params, epochs: float) -> float:
-    """Return the attack's evaluations for each training image, averaged over a run of so many epochs.
+    """Return the attack's steps for each training image, averaged over a run of so many epochs.
 
-    Each costs a forward pass and the gradient of the image. 0 for an objective that attacks nothing.
+    Each costs a forward pass and the gradient of the image; the last point is only looked at, for half of that.
+    0 for an objective that attacks nothing.
     """
     share = ATTACKING.get(family, lambda _params, _epochs: 0.0)(params, epochs)
-    return share * (int(params.get("steps", STEPS)) + 1)
+    return float(share) * (int(params.get("steps", STEPS)) + 0.5)
 
 
 def _scheduled(params: Params, epochs: float) -> float:

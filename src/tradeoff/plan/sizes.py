@@ -62,7 +62,7 @@ class Sizes:
         return Size(**self._cached(["model", spec, strategy, code], lambda: _count(backbone, strategy)))
 
     def attack(self, threat: dict[str, Any], classes: int) -> list[Stage]:
-        """Return the rounds of an attack {attack, norm, and its parameters} on so many classes, in order."""
+        """Return the rounds of an attack {attack, norm, its parameters, ...} on so many classes, in order."""
         code = fingerprint("tradeoff.plan.sizes", "tradeoff.attacks.autoattack", "tradeoff.attacks.pgd")
         found = self._cached(["attack", threat, classes, code], lambda: _stages(threat, classes))
         return [Stage(**stage) for stage in found]
@@ -120,8 +120,12 @@ def _count(backbone: dict[str, Any], strategy: dict[str, Any]) -> dict[str, Any]
 
 
 def _stages(threat: dict[str, Any], classes: int) -> list[dict[str, Any]]:
+    from tradeoff import attacks
     from tradeoff.attacks.threat import threat as made
 
+    # A probe's other settings (how it computes, where it stops) are none of the attack's.
+    known = {"attack", "norm", *attacks.schema(threat["attack"])["properties"]}
+    threat = {key: value for key, value in threat.items() if key in known}
     return [
         {"evaluations": attack.evaluations, "gradient": attack.uses_gradient}
         for attack in made(threat, 0.01).attempts(classes)
