@@ -13,6 +13,7 @@ from tradeoff.analysis.study_file import (
     budgets,
     budgets_probed,
     probes_of_kind,
+    swept_families,
     threats,
 )
 from tradeoff.errors import UserError
@@ -34,6 +35,7 @@ class Entry:
 
 
 _PROBES, _AREAS, _FRONTIERS = "tables/probes.parquet", "tables/pareto_auc.csv", "tables/frontiers.csv"
+_VARIANTS = "tables/variants.csv"
 _TRAINING, _RUNS = "tables/training.parquet", "tables/runs.csv"
 _FIGURE, _TABLE = "tradeoff.artifacts.figures", "tradeoff.artifacts.tables"
 _OBJECTIVES = "Objectives"
@@ -72,12 +74,34 @@ FIGURES = {
         (_PROBES,),
         ("corruption",),
     ),
+    "variant_frontiers": Entry(
+        f"{_FIGURE}.variant_frontiers",
+        "Frontiers of a sweep's variants",
+        "Sweeps",
+        (_FRONTIERS, _VARIANTS),
+        ("attack", "sweep"),
+    ),
+    "variant_trajectories": Entry(
+        f"{_FIGURE}.variant_trajectories",
+        "A sweep's variants over fine-tuning",
+        "Sweeps",
+        (_PROBES,),
+        ("attack", "sweep"),
+    ),
     "training_curves": Entry(f"{_FIGURE}.training_curves", "Training curves", "Training", (_TRAINING,)),
     "epsilon_schedules": Entry(
-        f"{_FIGURE}.epsilon_schedules", "Perturbation size over training", _OBJECTIVES, (_TRAINING,), ("robust",)
+        f"{_FIGURE}.epsilon_schedules",
+        "Perturbation size over training",
+        _OBJECTIVES,
+        (_TRAINING,),
+        ("robust",),
     ),
     "validation_accuracy": Entry(
-        f"{_FIGURE}.validation_accuracy", "Validation accuracy and onsets", _OBJECTIVES, (_TRAINING,), ("robust",)
+        f"{_FIGURE}.validation_accuracy",
+        "Validation accuracy and onsets",
+        _OBJECTIVES,
+        (_TRAINING,),
+        ("robust",),
     ),
     "validation_loss": Entry(
         f"{_FIGURE}.validation_loss", "Validation loss", _OBJECTIVES, (_TRAINING,), ("robust",)
@@ -138,6 +162,13 @@ TABLES = {
     "corruption": Entry(
         f"{_TABLE}.corruption", "Mean corruption error", "Corruptions", (_PROBES,), ("corruption",)
     ),
+    "variant_auc": Entry(
+        f"{_TABLE}.variant_auc",
+        "Trade-off AUC of a sweep's variants",
+        "Sweeps",
+        (_VARIANTS,),
+        ("attack", "sweep"),
+    ),
     "strategies": Entry(f"{_TABLE}.strategies", "Strategies", "Strategies", (_RUNS,)),
     "objectives": Entry(
         f"{_TABLE}.objectives",
@@ -180,13 +211,16 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
         lambda study: bool(probes_of_kind(study, "corruption")),
         "list a corruption probe in study.probes",
     ),
+    "sweep": (lambda study: bool(swept_families(study)), "give a strategy a sweep of several values"),
     "several epsilons": (
         lambda study: len(threats(study)) > len(probes_of_kind(study, "attack")),
         "give an attack probe several epsilons",
     ),
     "robust": (lambda study: bool(budgets(study)), "list a robust objective in study.objectives"),
     "robust objectives": (
-        lambda study: len({run["objective_family"] for run in study["runs"] if run["objective_epsilon"] > 0}) > 1,
+        lambda study: (
+            len({run["objective_family"] for run in study["runs"] if run["objective_epsilon"] > 0}) > 1
+        ),
         "list several robust objectives in study.objectives",
     ),
     "standard": (
@@ -198,8 +232,12 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
         "give the attack probe of tradeoff.headline the epsilon of a robust objective",
     ),
     "ramps": (
-        lambda study: len({run["objective"] for run in study["runs"] if run["objective_family"] == "rft_sched"})
-        > len({run["objective_epsilon"] for run in study["runs"] if run["objective_family"] == "rft_sched"}),
+        lambda study: (
+            len({run["objective"] for run in study["runs"] if run["objective_family"] == "rft_sched"})
+            > len(
+                {run["objective_epsilon"] for run in study["runs"] if run["objective_family"] == "rft_sched"}
+            )
+        ),
         "give rft_sched a sweep over t1 or t2",
     ),
     "two cells": (
