@@ -25,8 +25,8 @@ from tradeoff.artifacts import FIGURES, TABLES, available, load, style, unavaila
 from tradeoff.artifacts.labels import spread
 from tradeoff.artifacts.looks import LOOKS, OBJECTIVES, look, method_look
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.tables import objectives
 from tradeoff.artifacts.sweeps import sweeps
+from tradeoff.artifacts.tables import objectives
 from tradeoff.errors import UserError
 from tradeoff.files import write_json
 from workflow_scripts import draw_figure, gather, pareto_auc

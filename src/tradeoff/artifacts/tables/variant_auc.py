@@ -19,7 +19,7 @@ def make(results: Results) -> Table:
         labels = block.drop_duplicates("strategy").set_index("strategy")["variant"]
         columns = [area_cells(_column(block, dataset).reindex(labels.index)) for dataset in datasets]
         for label, *cells in zip(labels, *columns, strict=True):
-            rows.append([*map(Cell, [*first, look(family).label, label]), *cells])
+            rows.append([*map(Cell, [*first, look(str(family)).label, label]), *cells])
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
         f"{results.study['study']['title']}: trade-off AUC of each variant's own frontier, with"
