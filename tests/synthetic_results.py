@@ -129,9 +129,7 @@ def _adaptation(objective: Variant) -> float:
     """The share of its accuracy that a run reaches under an objective; of schedules, a late and slow ramp's is largest."""
     reached, _ = ADAPTS.get(objective.family, (0.5, 0.9))
     if objective.family == "rft_sched":
-        reached -= 0.3 * (1 - float(objective.params["t2"])) + (
-            0.5 if objective.params["t2"] == objective.params["t1"] else 0
-        )
+        reached -= 0.3 * (1 - float(objective.params["t2"])) + (0.5 if objective.params["t2"] == objective.params["t1"] else 0)
     return 1 - (1 - max(reached, 0.02)) * _budget(objective) * 255 / 8
 
 

@@ -89,15 +89,6 @@ def correlation(first: ArrayLike, second: ArrayLike) -> float:
 
 def transfer(finals: pd.DataFrame, adapted: pd.DataFrame) -> pd.DataFrame:
     """Join what runs ended with (`cells.finals`) to how they adapted, and add their severity."""
-    columns = [
-        *KEYS,
-        "epochs",
-        "onset",
-        "delay",
-        "reached",
-        "best_epoch",
-        "best_validation",
-        "last_validation",
-    ]
+    columns = [*KEYS, "epochs", "onset", "delay", "reached", "best_epoch", "best_validation", "last_validation"]
     joined = finals.merge(adapted[columns], on=list(KEYS), how="left", validate="one_to_one")
     return joined.assign(severity=severity(joined))

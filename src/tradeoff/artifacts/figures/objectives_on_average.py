@@ -47,13 +47,10 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         line[0].set_ylabel("Accuracy (%)")
     cells = len(table.drop_duplicates(list(CELL)))
     if len(reference):
-        hollow = Line2D(
-            [], [], marker="o", markerfacecolor="white", color="0.4", linestyle="", label="published mean"
-        )
+        hollow = Line2D([], [], marker="o", markerfacecolor="white", color="0.4", linestyle="", label="published mean")
         style.key_of(fig, [hollow])
     style.note(
-        fig,
-        f"{results.threat.probe}; grey: each of {cells} cells; bars: 95% intervals over cells, where several",
+        fig, f"{results.threat.probe}; grey: each of {cells} cells; bars: 95% intervals over cells, where several"
     )
     return fig, pd.concat([table, reference.assign(source="published")])
 

@@ -24,9 +24,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     sizes = budgets(results.study)
     fig = style.figure(style.TWO_COLUMNS, 0.8 + 1.7 * len(sizes))
     grid = fig.subplots(len(sizes), len(starts), squeeze=False, sharex=True, sharey=True)
-    colours = {
-        end: colormaps["viridis"](place / max(len(ends) - 1, 1) * 0.9) for place, end in enumerate(ends)
-    }
+    colours = {end: colormaps["viridis"](place / max(len(ends) - 1, 1) * 0.9) for place, end in enumerate(ends)}
     for line, size in zip(grid, sizes, strict=True):
         for axes, start in zip(line, starts, strict=True):
             rows = table[(table["epsilon_g"] == size) & (table["t1"] == start)]

@@ -25,7 +25,10 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     if len(table[keys].drop_duplicates()) > MOST_PANELS:
         shown = _mean_over_test_sets(table)
     named = {(panel.dataset, panel.backbone, panel.objective): panel.name for panel in results.panels}
-    groups = [(f"{named[key[:3]]} → {key[3]}", rows) for key, rows in shown.groupby(keys, sort=False)]
+    groups = [
+        (f"{named[key[:3]]} → {key[3]}", rows)
+        for key, rows in shown.groupby(keys, sort=False)
+    ]
     fig, grid = squares(
         [title for title, _ in groups], "In-distribution accuracy (%)", "Out-of-distribution accuracy (%)"
     )

@@ -31,9 +31,7 @@ def make(results: Results) -> Table:
         about += [format_epsilon(row["epsilon_g"]), method_look(row["method"]).label]
         late = "" if row["reached"] == row["seeds"] else "> "
         numbers = [
-            f"{row['onset']:.1f}"
-            if row["reached"] == row["seeds"]
-            else f"{row['reached']} of {row['seeds']} runs",
+            f"{row['onset']:.1f}" if row["reached"] == row["seeds"] else f"{row['reached']} of {row['seeds']} runs",
             late + _decimal(row["delay"]),
             _percent(row["clean"]),
             "—" if np.isnan(row["severity"]) else signed(row["severity"] * 100, 1),

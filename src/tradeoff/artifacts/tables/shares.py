@@ -7,9 +7,7 @@ from tradeoff.artifacts.tables import Cell, ranked
 from tradeoff.artifacts.text import interval
 
 
-def share_cells(
-    block: pd.DataFrame, value: str, low: str | None = None, high: str | None = None
-) -> list[Cell]:
+def share_cells(block: pd.DataFrame, value: str, low: str | None = None, high: str | None = None) -> list[Cell]:
     """Return a cell for each row of a block, ranked within it; a dash for NaN.
 
     value, low, high: columns of shares in [0, 1]; without limits there is no interval.
