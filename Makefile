@@ -16,7 +16,7 @@ STUDY ?= quickstart
 OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile studies/$(STUDY).yaml)
 SNAKEMAKE = snakemake $(OVERLAY)
 
-.PHONY: help figures status dry-run repro test lint format schema
+.PHONY: help figures status dry-run plan calibrate mirror tune repro test lint format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,13 +40,27 @@ figures: .venv/installed ## every figure, table and the report of STUDY (default
 results/%/report.html: $(wildcard results/$(STUDY)/figures/* results/$(STUDY)/tables/* report/*)
 	@$(SNAKEMAKE) --report $(@D)/.report.html --quiet all
 	@mv $(@D)/.report.html $@
-	@echo "figures: $(@D)/figures   tables: $(@D)/tables   report: $@"
+	@echo "start here: $(@D)/explorer.html   figures: $(@D)/figures   tables: $(@D)/tables   report: $@"
 
 dry-run: .venv/installed ## what `make figures` would run, and why
 	@$(SNAKEMAKE) --dry-run
 
 status: .venv/installed ## what of STUDY is done, at work or failed, and the time left
 	@python -m workflow_scripts.status params.yaml $(OVERLAY:--configfile=)
+
+plan: .venv/installed ## what STUDY will cost: jobs, disk, and hours here or on DEVICE=name
+	@python -m workflow_scripts.plan --device "$(DEVICE)" params.yaml $(OVERLAY:--configfile=)
+
+calibrate: .venv/installed ## measure this machine with STUDY's backbones, for `make plan`
+	@python -m benchmarks.calibrate params.yaml $(OVERLAY:--configfile=)
+
+mirror: .venv/installed ## gather all that STUDY needs in the folder DEST, for machines without internet
+	@python -m workflow_scripts.mirror --dest "$(DEST)" params.yaml $(OVERLAY:--configfile=)
+
+tune: .venv/installed ## search learning rates for STUDY on validation images, and use them from then on
+	@python -m workflow_scripts.unlock
+	@$(SNAKEMAKE) tuned
+	@python -m workflow_scripts.write_tuned params.yaml $(OVERLAY:--configfile=)
 
 repro: .venv/installed ## the default study through DVC: runs what changed, records the versions
 	@python -m workflow_scripts.unlock
@@ -70,3 +84,6 @@ format: .venv/installed ## format all code
 
 schema: .venv/installed ## schemas/params.schema.json from the registries
 	python -m tradeoff.params.schema
+
+docs: .venv/installed ## the documentation as a site that opens offline: site/index.html
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

@@ -15,6 +15,7 @@ container: "docker://python:3.11-slim"
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/backbones.smk"
+include: "rules/tuning.smk"
 include: "rules/runs.smk"
 include: "rules/probes.smk"
 include: "rules/tradeoff.smk"
@@ -32,6 +33,7 @@ onstart:
 localrules:
     all,
     data,
+    tuned,
     runs,
     probes,
     figures,
@@ -46,3 +48,4 @@ rule all:
         rules.figures.input,
         rules.tables.input,
         METRICS,
+        rules.write_explorer.output,

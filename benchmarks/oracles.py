@@ -1,11 +1,11 @@
 """Our attacks against pyautoattack's, sample by sample.
 
-    python -m benchmarks.oracles --json oracles.json [--images 500] [--models digits,wide,vit] [--queries 1000]
-        [--robust 0.25]
+    python -m benchmarks.oracles --json oracles.json [--images 500] [--models digits,wide,patches,vit,mobilenet]
+        [--queries 1000] [--robust 0.25]
 
 For APGD-CE, APGD-T, FAB-T, Square and AutoAttack: the robust accuracies of both, the share of samples on which they
 agree, and how many each fools alone. Random attacks do not agree with themselves under another seed; that share is
-printed beside theirs, and is the yardstick for Square. The model `vit` wants the mirror (TRADEOFF_MIRROR).
+printed beside theirs, and is the yardstick for Square. `vit` and `mobilenet` want the mirror (TRADEOFF_MIRROR).
 """
 
 import argparse
@@ -19,8 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.probe import ForPyautoattack, Subject, load_subject, small_digits
-from tradeoff.attacks.engine import Compute, attack
+from benchmarks.probe import (
+    ForPyautoattack,
+    Subject,
+    load_mobilenet,
+    load_subject,
+    small_convolutional,
+    small_digits,
+)
+from tradeoff.attacks.engine import Compute, attack, predict
 from tradeoff.attacks.threat import threat
 
 NORMS = {"linf": "Linf", "l2": "L2"}
@@ -32,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare our attacks with pyautoattack's.")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--images", type=int, default=500)
-    parser.add_argument("--models", default="digits,wide,vit")
+    parser.add_argument("--models", default="digits,wide,patches")
     parser.add_argument("--norms", default="linf")
     parser.add_argument("--attacks", default="apgd-ce,apgd-t,fab-t,square,autoattack")
     parser.add_argument(
@@ -40,13 +47,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--queries", type=int, default=1000, help="of Square")
     parser.add_argument("--robust", type=float, default=0.25, help="share that resists PGD; decides epsilon")
+    parser.add_argument("--epsilon", type=float, help="of linf, instead of looking for one")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
     rows = []
     for name in arguments.models.split(","):
         subject = _subject(name, arguments.images)
-        linf = subject.epsilon_for(arguments.robust)
+        linf = arguments.epsilon or subject.epsilon_for(arguments.robust)
         for norm in arguments.norms.split(","):
             epsilon = linf if norm == "linf" else linf * L2_RADIUS
             for contest in arguments.attacks.split(","):
@@ -58,16 +66,28 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _subject(name: str, images: int) -> Subject:
-    torch.manual_seed({"digits": 0, "wide": 1, "vit": 0}[name])
+    torch.manual_seed(1 if name == "wide" else 0)
     device = torch.device("cpu")
     if name == "vit":
         return load_subject(device, images, 250, clean=None)
-    return small_digits(device, images, 250, width=64 if name == "wide" else 32, clean=None)
+    if name == "mobilenet":
+        return load_mobilenet(device, images, 250)
+    if name == "patches":
+        return small_digits(device, images, 250, _small_transformer(), epochs=25, clean=None)
+    return small_digits(device, images, 250, small_convolutional(64 if name == "wide" else 32), clean=None)
+
+
+def _small_transformer() -> nn.Module:
+    from timm.models import VisionTransformer
+
+    return VisionTransformer(img_size=32, patch_size=8, embed_dim=64, depth=3, num_heads=4, num_classes=10)
 
 
 def _compare(
     subject: Subject, contest: str, norm: str, epsilon: float, steps: int, queries: int
 ) -> dict[str, Any]:
+    answers = predict(subject.model, subject.images, Compute(subject.batch)).argmax(1).cpu().numpy()
+    clean = float((answers == subject.labels).mean())
     spec, theirs = _contestants(ForPyautoattack(subject.model), contest, norm, epsilon, steps, queries)
     before = time.perf_counter()
     ours = attack(
@@ -85,6 +105,7 @@ def _compare(
     row = {
         "attack": contest,
         "images": len(ours),
+        "clean": clean,
         "robust": {"ours": float(1 - ours.mean()), "theirs": float(1 - first.mean())},
         "agreement": float((ours == first).mean()),
         "fooled_by_one": {"ours": int((ours & ~first).sum()), "theirs": int((first & ~ours).sum())},

@@ -1,13 +1,16 @@
 """How fast a probe is, beside what others would use, with the robust accuracies that each finds.
 
-    python -m benchmarks.probe --json probe.json [--images 256] [--repeats 3] [--device cpu] [--autoattack 0]
+    python -m benchmarks.probe --json probe.json [--parts hard,easy,even,fixed,peak,autoattack] [--images 256]
+        [--repeats 3] [--device cpu] [--model vit_tiny32]
 
 Measures PGD-15 (linf, any_iterate; the peers count the last iterate) at the epsilons where about 11% and 61%
-of the images stay robust while 74% are classified correctly; a five-point epsilon sweep; AutoAttack on so
-many images; and the share of the machine's matrix-product peak that forward and backward reach on a ViT-B/16.
+of the images stay robust while 74% are classified correctly (hard, easy); a five-point epsilon sweep (even: evenly
+spaced; fixed: 1/255 to 5/255); AutoAttack; and the share of the machine's matrix-product peak that forward and
+backward reach on a ViT-B/16 at 224 pixels (peak).
 Contenders take turns, and each number is the median of the repeats; ratios are medians of ratios within a
-turn, so that a machine which others use too disturbs them least. Wants the mirror's vit_tiny32 and cifar10
-(TRADEOFF_MIRROR); without it, the model is a small convolutional net trained on scikit-learn's digits.
+turn. On the CPU seconds are processor time, with one thread, so that what else runs disturbs them least. Wants
+the mirror's vit_tiny32 and cifar10 (TRADEOFF_MIRROR); without it, the model is a small convolutional net trained
+on scikit-learn's digits.
 """
 
 import argparse
@@ -146,18 +149,18 @@ class Subject:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Time probes beside their peers.")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
+    parser.add_argument("--model", default="vit_tiny32", choices=MODELS)
+    parser.add_argument("--parts", default="hard,easy,even,fixed,peak", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--autoattack", type=int, default=0, help="images for AutoAttack; 0 leaves it out")
-    parser.add_argument("--skip-peak", action="store_true")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     device = torch.device(arguments.device)
-    subject = load_subject(device, arguments.images, arguments.batch_size)
+    subject = MODELS[arguments.model](device, arguments.images, arguments.batch_size)
     report: dict[str, Any] = {
         "machine": {"processor": platform.processor(), "cores": os.cpu_count(), "threads": arguments.threads},
         "torch": torch.__version__,
@@ -165,22 +168,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         "model": subject.name,
         "images": len(subject.labels),
         "clean_accuracy": CLEAN,
-        "pgd": [pgd_at(subject, share, arguments.repeats) for share in ROBUST_SHARES],
     }
-    top = subject.epsilon_for(ROBUST_SHARES[0])
-    grids = {
-        "evenly to 11%": [top * k / 5 for k in range(1, 6)],
-        "1/255 to 5/255": [k / 255 for k in range(1, 6)],
-    }
-    report["sweeps"] = {name: five_points(subject, grid, arguments.repeats) for name, grid in grids.items()}
-    if arguments.autoattack:
-        report["autoattack"] = autoattack(subject, arguments.autoattack)
-    if not arguments.skip_peak:
-        report["peak"] = share_of_peak(device)
-    text = json.dumps(report, indent=2)
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(text + "\n")
+    for part in arguments.parts.split(","):
+        report[part] = PARTS[part](subject, arguments.repeats)
+        print(json.dumps({part: report[part]}, indent=2), flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def pgd_at(subject: Subject, share: float, repeats: int) -> dict[str, Any]:
@@ -192,6 +185,11 @@ def pgd_at(subject: Subject, share: float, repeats: int) -> dict[str, Any]:
         "foolbox": lambda: subject.foolbox(epsilon),
     }
     return {"epsilon": epsilon} | race(contenders, repeats, subject.device)
+
+
+def evenly(subject: Subject, repeats: int) -> dict[str, Any]:
+    top = subject.epsilon_for(ROBUST_SHARES[0])
+    return five_points(subject, [top * k / 5 for k in range(1, 6)], repeats)
 
 
 def five_points(subject: Subject, epsilons: list[float], repeats: int) -> dict[str, Any]:
@@ -211,18 +209,16 @@ def five_points(subject: Subject, epsilons: list[float], repeats: int) -> dict[s
         return [float((found > rank).mean()) for rank in range(1, 6)]
 
     contenders = {"ours": ours, "plain loop": lambda: [subject.plain(epsilon) for epsilon in epsilons]}
-    return {"epsilons": epsilons} | race(contenders, max(1, repeats - 1), subject.device)
+    return {"epsilons": epsilons} | race(contenders, repeats, subject.device)
 
 
-def autoattack(subject: Subject, n: int) -> dict[str, Any]:
+def autoattack(subject: Subject, repeats: int) -> dict[str, Any]:
     """AutoAttack (standard) at the epsilon that leaves 11% under PGD, against pyautoattack."""
     from pyautoattack import AutoAttack
 
     epsilon = subject.epsilon_for(ROBUST_SHARES[0])
-    rows = np.linspace(0, len(subject.labels) - 1, n).astype(int)
-    images, labels = subject.images[rows], subject.labels[rows]
-    x = torch.from_numpy(images).to(subject.device).float() / 255
-    y = torch.from_numpy(labels).to(subject.device)
+    x = torch.from_numpy(subject.images).to(subject.device).float() / 255
+    y = torch.from_numpy(subject.labels).to(subject.device)
 
     def theirs() -> float:
         evaluation = AutoAttack(ForPyautoattack(subject.model), eps=epsilon, seed=0, device=subject.device)
@@ -232,10 +228,18 @@ def autoattack(subject: Subject, n: int) -> dict[str, Any]:
 
     def ours() -> float:
         spec = threat({"attack": "autoattack"}, epsilon)
-        result = attack(subject.model, images, labels, rows, spec, seed=0, compute=Compute(subject.batch))
+        result = attack(
+            subject.model,
+            subject.images,
+            subject.labels,
+            subject.ids,
+            spec,
+            seed=0,
+            compute=Compute(subject.batch),
+        )
         return float(1 - result.fooled.mean())
 
-    return {"epsilon": epsilon, "images": n} | race({"ours": ours, "pyautoattack": theirs}, 1, subject.device)
+    return {"epsilon": epsilon} | race({"ours": ours, "pyautoattack": theirs}, repeats, subject.device)
 
 
 def race(contenders: dict[str, Callable[[], Any]], repeats: int, device: torch.device) -> dict[str, Any]:
@@ -244,11 +248,9 @@ def race(contenders: dict[str, Callable[[], Any]], repeats: int, device: torch.d
     robust = {}
     for _ in range(repeats):
         for name, run in contenders.items():
-            _wait(device)
-            before = time.perf_counter()
+            before = _clock(device)
             robust[name] = run()
-            _wait(device)
-            seconds[name].append(time.perf_counter() - before)
+            seconds[name].append(_clock(device) - before)
     speedups = {
         name: statistics.median(theirs / ours for theirs, ours in zip(taken, seconds["ours"], strict=True))
         for name, taken in seconds.items()
@@ -258,67 +260,115 @@ def race(contenders: dict[str, Callable[[], Any]], repeats: int, device: torch.d
     return {"robust_accuracy": robust, "seconds": medians, "times_ours": speedups}
 
 
-def share_of_peak(device: torch.device) -> dict[str, float]:
-    """Forward and backward (to the images) of a ViT-B/16 at 224, against this machine's best matrix product."""
+def share_of_peak(device: torch.device) -> dict[str, dict[str, float]]:
+    """A ViT-B/16 at 224, forward alone and with the gradient of the images, against the best matrix product."""
     import timm
 
-    n = 8192 if device.type == "cuda" else 2048
-    a, b = torch.randn(n, n, device=device), torch.randn(n, n, device=device)
-    peak = 2 * n**3 / _fastest(lambda: a @ b, device)
     model = timm.create_model("vit_base_patch16_224", num_classes=10).to(device).eval().requires_grad_(False)
-    x = torch.rand(64 if device.type == "cuda" else 8, 3, 224, 224, device=device, requires_grad=True)
+    x = torch.rand(64 if device.type == "cuda" else 2, 3, 224, 224, device=device, requires_grad=True)
+    found = {}
+    for precision in ("fp32", "bf16"):
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        peak = _best_product(device, dtype)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            for name, step in {
+                "forward": torch.no_grad()(lambda: model(x)),
+                "forward and backward": lambda: torch.autograd.grad(
+                    model(x.clone()).sum(), x
+                ),  # the counter wants no leaf
+            }.items():
+                with FlopCounterMode(display=False) as counter:
+                    step()
+                flops, seconds = counter.get_total_flops(), _fastest(step, device)
+                found[f"{precision}, {name}"] = {
+                    "gflop_per_image": flops / len(x) / 1e9,
+                    "images_per_second": len(x) / seconds,
+                    "gflops": flops / seconds / 1e9,
+                    "matmul_gflops": peak / 1e9,
+                    "share": flops / seconds / peak,
+                }
+    return found
 
-    def step() -> None:
-        torch.autograd.grad(model(x).sum(), x)
 
-    with FlopCounterMode(display=False) as counter:
-        step()
-    seconds = _fastest(step, device)
-    flops = counter.get_total_flops()
-    return {
-        "gflop_per_image": flops / len(x) / 1e9,
-        "images_per_second": len(x) / seconds,
-        "gflops": flops / seconds / 1e9,
-        "matmul_gflops": peak / 1e9,
-        "share": flops / seconds / peak,
-    }
+def _best_product(device: torch.device, dtype: torch.dtype) -> float:
+    """Floating-point operations a second of a large matrix product."""
+    n = 8192 if device.type == "cuda" else 1024
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    return 2 * n**3 / _fastest(lambda: a @ b, device)
 
 
-def _fastest(run: Callable[[], Any], device: torch.device, times: int = 4) -> float:
+def _fastest(run: Callable[[], Any], device: torch.device, times: int = 3) -> float:
     taken = []
     for _ in range(times):
-        _wait(device)
-        before = time.perf_counter()
+        before = _clock(device)
         run()
-        _wait(device)
-        taken.append(time.perf_counter() - before)
+        taken.append(_clock(device) - before)
     return min(taken)
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+def _clock(device: torch.device) -> float:
+    """Seconds; on the CPU those of our threads, so that a machine which others use too disturbs them less."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def load_subject(device: torch.device, n: int, batch: int, clean: float | None = CLEAN) -> Subject:
     """Return the mirror's small ViT with a head fitted to cifar10; without the mirror a digits classifier."""
-    mirror = Path(os.environ.get("TRADEOFF_MIRROR", Path(__file__).parents[2] / "shared" / "mirror"))
-    if not (mirror / "weights").is_dir():
-        return small_digits(device, n, batch, clean=clean)
+    if not (mirror() / "weights").is_dir():
+        return small_digits(device, n, batch, small_convolutional(), clean=clean)
     import timm
     from safetensors.torch import load_file
 
     net = timm.models.VisionTransformer(
         img_size=32, patch_size=4, embed_dim=128, depth=6, num_heads=4, num_classes=200
     )
-    net.load_state_dict(load_file(mirror / "weights" / "vit_tiny32.tiny_imagenet32.safetensors"))
+    net.load_state_dict(load_file(mirror() / "weights" / "vit_tiny32.tiny_imagenet32.safetensors"))
     net.head = nn.Identity()
+    model, test = with_cifar10_head(net, "head", device, batch)
+    return Subject("vit_tiny32, linear head on cifar10", model, *test, n, batch, clean)
+
+
+def load_mobilenet(device: torch.device, n: int, batch: int) -> Subject:
+    """Return the mirror's MobileNetV2 with a head fitted to cifar10, its images doubled to 64 pixels inside."""
+    import timm
+    from safetensors.torch import load_file
+
+    net = timm.create_model("mobilenetv2_100", pad_type="same")
+    net.load_state_dict(load_file(mirror() / "weights" / "mobilenetv2_100.tf_in1k.safetensors"))
+    net.classifier = nn.Identity()
+    doubled = nn.Sequential(nn.Upsample(scale_factor=2), net)
+    model, test = with_cifar10_head(doubled, "1.classifier", device, batch)
+    return Subject("mobilenetv2, linear head on cifar10", model, *test, n, batch, clean=None)
+
+
+def load_vit_base(device: torch.device, n: int, batch: int) -> Subject:
+    """Return a ViT-B/16 for 64 pixels with random weights and a head fitted to some of cifar10: for its size only."""
+    import timm
+
+    net = timm.create_model("vit_base_patch16_224", img_size=64)
+    net.head = nn.Identity()
+    doubled = nn.Sequential(nn.Upsample(scale_factor=2), net)
+    model, test = with_cifar10_head(doubled, "1.head", device, batch, limit=400)
+    return Subject("ViT-B/16 at 64 pixels, random weights", model, *test, n, batch)
+
+
+def mirror() -> Path:
+    return Path(os.environ.get("TRADEOFF_MIRROR", Path(__file__).parents[2] / "shared" / "mirror"))
+
+
+def with_cifar10_head(
+    net: nn.Module, head: str, device: torch.device, batch: int, limit: int = 4000
+) -> tuple[nn.Module, tuple[np.ndarray, np.ndarray]]:
+    """Return the net, whose module `head` is put aside, with a linear head on cifar10; and the test images."""
     model = Normalised(net, 0.5, 0.5).to(device).eval()
     train, test = (
-        _read(mirror / "datasets" / "cifar10" / f"{split}.parquet", 4000) for split in ("train", "test")
+        _read(mirror() / "datasets" / "cifar10" / f"{split}.parquet", limit) for split in ("train", "test")
     )
-    net.head = _ridge_head(predict(model, train[0], Compute(batch)).cpu(), torch.from_numpy(train[1]))
-    return Subject("vit_tiny32, linear head on cifar10", model.to(device), *test, n, batch, clean)
+    features = predict(model, train[0], Compute(batch)).cpu()
+    net.set_submodule(head, _ridge_head(features, torch.from_numpy(train[1])))
+    return model.to(device), test
 
 
 def _read(path: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -343,18 +393,9 @@ def _ridge_head(features: Tensor, labels: Tensor) -> nn.Linear:
     return head
 
 
-def small_digits(
-    device: torch.device, n: int, batch: int, width: int = 32, clean: float | None = CLEAN
-) -> Subject:
-    """Return a small convolutional classifier of scikit-learn's digits, trained here in seconds."""
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    images = (
-        np.repeat((data.images * 255 / 16).astype(np.uint8)[:, None], 3, axis=1).repeat(4, 2).repeat(4, 3)
-    )
-    labels = data.target.astype(np.int64)
-    net = nn.Sequential(
+def small_convolutional(width: int = 32) -> nn.Module:
+    """Return an untrained net for digits at 32 pixels."""
+    return nn.Sequential(
         nn.Conv2d(3, width, 4, 4),
         nn.GELU(),
         nn.Conv2d(width, 64, 3),
@@ -362,16 +403,45 @@ def small_digits(
         nn.Flatten(),
         nn.Linear(64 * 36, 10),
     )
+
+
+def small_digits(
+    device: torch.device,
+    n: int,
+    batch: int,
+    net: nn.Module,
+    epochs: int = 2,
+    clean: float | None = CLEAN,
+) -> Subject:
+    """Return a net trained here in seconds on half of scikit-learn's digits, enlarged to 32 pixels."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images = (
+        np.repeat((data.images * 255 / 16).astype(np.uint8)[:, None], 3, axis=1).repeat(4, 2).repeat(4, 3)
+    )
+    labels = data.target.astype(np.int64)
     model = Normalised(net, 0.5, 0.5).to(device)
     x = torch.from_numpy(images[:1000]).to(device).float() / 255
     y = torch.from_numpy(labels[:1000]).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     # Few steps: some errors have to be left for a clean accuracy of 74%.
-    for rows in torch.randperm(1000).split(50) * 2:
+    for rows in torch.randperm(1000).split(50) * epochs:
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
         optimizer.step()
-    return Subject("small convolutional net on digits", model, images[1000:], labels[1000:], n, batch, clean)
+    return Subject(f"{type(net).__name__} on digits", model, images[1000:], labels[1000:], n, batch, clean)
+
+
+MODELS = {"vit_tiny32": load_subject, "vit_base": load_vit_base}
+PARTS: dict[str, Callable[[Subject, int], dict[str, Any]]] = {
+    "hard": lambda subject, repeats: pgd_at(subject, ROBUST_SHARES[0], repeats),
+    "easy": lambda subject, repeats: pgd_at(subject, ROBUST_SHARES[1], repeats),
+    "even": evenly,
+    "fixed": lambda subject, repeats: five_points(subject, [k / 255 for k in range(1, 6)], repeats),
+    "autoattack": autoattack,
+    "peak": lambda subject, repeats: share_of_peak(subject.device),
+}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,11 @@ from tradeoff.artifacts import FIGURES, TABLES, available
 DRAWN = available(STUDY.summary(), FIGURES)
 SET = available(STUDY.summary(), TABLES)
 # Numbers of the trade-off, for a study that attacks something.
-METRICS = [f"{STUDY.root}/metrics.json"] if "frontiers" in DRAWN else []
+METRICS = (
+    [f"{STUDY.root}/metrics.json", f"{STUDY.root}/numbers.tex"]
+    if "frontiers" in DRAWN
+    else []
+)
 
 
 rule figures:
@@ -92,3 +96,50 @@ rule write_metrics:
         code=fingerprint("write_metrics"),
     shell:
         "python -m workflow_scripts.write_metrics --results {params.results:q} &> {log:q}"
+
+
+rule write_numbers:
+    """The numbers that texts quote, by name: for LaTeX, and as JSON."""
+    input:
+        rules.gather.output,
+        rules.pareto_auc.output,
+        rules.study.output,
+    output:
+        latex=f"{STUDY.root}/numbers.tex",
+        values=f"{STUDY.root}/numbers.json",
+    log:
+        f"logs/{STUDY.name}/write_numbers.log",
+    params:
+        results=subpath(output.latex, parent=True),
+        code=fingerprint("write_numbers"),
+    shell:
+        "python -m workflow_scripts.write_numbers --results {params.results:q} &> {log:q}"
+
+
+rule write_explorer:
+    """One HTML file to explore the study with; it opens offline."""
+    input:
+        rules.gather.output,
+        rules.pareto_auc.output if METRICS else [],
+        rules.study.output,
+        rules.figures.input,
+        expand(
+            f"{STUDY.root}/runs/{{run}}/{{file}}",
+            run=STUDY.runs,
+            file=["run.json", "cost.json"],
+        ),
+        [
+            f"{STUDY.root}/probes/{run.name}/{probe}.cost.json"
+            for run in STUDY.runs.values()
+            for probe in STUDY.probes_of(run)
+        ],
+        [f"src/tradeoff/report/{part}" for part in ("page.html", "page.css", "page.js")],
+    output:
+        f"{STUDY.root}/explorer.html",
+    log:
+        f"logs/{STUDY.name}/write_explorer.log",
+    params:
+        results=subpath(output[0], parent=True),
+        code=fingerprint("write_explorer", *[TABLES[table].module for table in SET]),
+    shell:
+        "python -m workflow_scripts.write_explorer --results {params.results:q} &> {log:q}"

@@ -20,6 +20,7 @@ from tradeoff.study import variants as swept
 SEVEN = ("full", "linear", "bitfit", "lora", "adapter", "compacter", "ia3")
 STEPS = (0, 10, 20, 40, 80, 160, 320, 640)
 MADE_WITH = {"run_code": "c0de", "weights_sha256": "5ha"}
+COST = {"images": 1_000, "hardware": {"processor": "a processor", "cores": 2, "device": "cpu"}}
 EPSILONS = (1 / 255, 4 / 255, 8 / 255)
 GRID = tuple(k / 255 for k in range(1, 9))
 # Robust objectives as params have them, both ε_g each; T1 and T2 of a schedule are a sweep of their own.
@@ -126,10 +127,12 @@ def _budget(objective: Variant) -> float:
 
 
 def _adaptation(objective: Variant) -> float:
-    """The share of its accuracy that a run reaches under an objective; of schedules, a late and slow ramp's is largest."""
+    """The share of its accuracy that a run reaches; of schedules, one with a late and slow ramp reaches most."""
     reached, _ = ADAPTS.get(objective.family, (0.5, 0.9))
     if objective.family == "rft_sched":
-        reached -= 0.3 * (1 - float(objective.params["t2"])) + (0.5 if objective.params["t2"] == objective.params["t1"] else 0)
+        reached -= 0.3 * (1 - float(objective.params["t2"])) + (
+            0.5 if objective.params["t2"] == objective.params["t1"] else 0
+        )
     return 1 - (1 - max(reached, 0.02)) * _budget(objective) * 255 / 8
 
 
@@ -145,7 +148,9 @@ def _write_run(
     """run.json, and a log with a validation at the end of every epoch: a sixteenth of training."""
     about = {"digest": run["digest"], "code": "c0de", "weights_sha256": "5ha", "data_digest": "da7a"}
     about |= {"parameters": {"trainable": 1_000 * (place + 1), "total": 100_000}}
+    about |= {"versions": {"python": "3.11", "torch": "2.9"}}
     write_json(root / "runs" / run["run"] / "run.json", about)
+    write_json(root / "runs" / run["run"] / "cost.json", {"train_seconds": 60.5, **COST})
     log = np.arange(1, steps[-1] + 1)
     in_epoch = max(1, steps[-1] // 16)
     epoch = log / in_epoch
@@ -182,7 +187,7 @@ def _write_run(
 def _margins(
     run: dict[str, Any], steps: list[int], n: int, level: float, place: int, noise: np.random.Generator
 ) -> np.ndarray:
-    """The smallest perturbation that fools each test sample at each snapshot, (snapshots, n); below 0: misclassified."""
+    """The smallest perturbation that fools each sample at each snapshot, (snapshots, n); below 0: misclassified."""
     hardness = np.random.default_rng(7).random(n)
     progress = np.array(steps) / steps[-1]
     skill = level * (1 - 0.9 * np.exp(-progress * (30 - 2 * place)))
@@ -298,6 +303,10 @@ def _write_probe(
         "accuracy": np.array(correct) / n,
         "low": low,
         "high": high,
+        "audited": pa.nulls(len(step), pa.int64()),
+        "disagreed": pa.nulls(len(step), pa.int64()),
     }
-    metadata = {b"identity": json.dumps(_identity(run, probe)).encode(), b"flags": b"[]"}
+    flags = ["step 0: made up"] if run["strategy"] == "ia3" and probe == "pgd" else []
+    metadata = {"identity": json.dumps(_identity(run, probe)), "flags": json.dumps(flags)}
     pq.write_table(pa.table(columns).replace_schema_metadata(metadata), path)
+    write_json(path.with_name(f"{probe}.cost.json"), {"seconds": 12.25, **COST})

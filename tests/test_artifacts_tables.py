@@ -12,7 +12,7 @@ from synthetic_results import write_study
 
 from tradeoff.artifacts import TABLES, available
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.tables import Cell, Table, accuracy, latex, markdown, ranked, variant_auc
+from tradeoff.artifacts.tables import Cell, Table, accuracy, auc, flags, latex, markdown, ranked, variant_auc
 from tradeoff.artifacts.text import interval, signed
 from tradeoff.errors import UserError
 from workflow_scripts import gather, pareto_auc, write_table
@@ -99,6 +99,38 @@ def test_the_strategies_table_gives_counts_and_shares_of_the_runs(root: Path) ->
     text = (root / "tables" / "strategies.md").read_text()
     assert re.search(r"\| LoRA \| .* \| 2,000 \| 2\.00 \|", text)
     assert "my_own" in text  # without a description it still has its counts
+
+
+def test_the_flags_table_says_so_when_nothing_was_raised(root: Path) -> None:
+    text = (root / "tables" / "flags.md").read_text()
+    assert text.startswith("Made-up study: no flags raised by the probes of 8 runs.\n")
+    assert "| all | all | none raised |" in text
+    assert (root / "tables" / "flags.csv").read_text() == "run,probe,flag\n"
+
+
+def test_flags_are_set_in_words_with_the_run_they_belong_to(root: Path) -> None:
+    results = Results(root)
+    results.flags = pd.DataFrame([{"run": "digits/a/b/c/seed0", "probe": "pgd", "flag": "step 3: 50% | odd"}])
+    table = flags.make(results)
+    assert "1 flag raised" in table.caption
+    assert "| digits/a/b/c/seed0 | pgd | step 3: 50% \\| odd |" in markdown(table)
+    assert r"step 3: 50\% | odd" in latex(table)
+
+
+def test_tables_say_how_often_shortcuts_were_wrong(root: Path) -> None:
+    results = Results(root)
+    assert "shortcuts" not in accuracy.make(results).caption
+    attacked = results.probes["probe"] == "pgd"
+    results.probes.loc[attacked, "audited"] = 10
+    results.probes.loc[attacked, "disagreed"] = 0
+    first = results.probes.index[attacked & (results.probes["epsilon"] > 0)][0]
+    results.probes.loc[first, "disagreed"] = 3
+    # 8 runs, 8 snapshots, 3 epsilons, 10 samples each; the clean rows are no verdicts of an attack.
+    words = (
+        "The probe pgd took shortcuts: the exact attack judged 3 of 1,920 audited verdicts otherwise (0.16%)."
+    )
+    for module in (accuracy, auc, flags):
+        assert words in module.make(results).caption
 
 
 def test_latex_has_as_many_cells_in_every_row_as_columns(root: Path) -> None:

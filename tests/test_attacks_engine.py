@@ -1,5 +1,7 @@
 """What the engine promises of every attack: honest examples, no dependence on batches, no needless work."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -229,6 +231,28 @@ def test_channels_last_changes_nothing():
     a = attack(trained(), images, labels, ids, searched, 0)
     b = attack(model, images, labels, ids, searched, 0, Compute(channels_last=True))
     assert (a.fooled == b.fooled).mean() >= 0.98
+
+
+def test_a_compiled_model_gives_the_same_outcomes_and_compiles_once_for_all_snapshots():
+    graphs = []
+
+    def counting(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    torch.compiler.reset()
+    torch._dynamo.register_backend(counting, name="counting")
+    images, labels, ids = held_out(60)
+    searched = threat({"attack": "pgd", "steps": 5}, 0.1)
+    for scale in (1.0, 1.1, 1.2):
+        snapshot = copy.deepcopy(trained())
+        with torch.no_grad():
+            snapshot.net[0].weight.mul_(scale)
+        plain = attack(snapshot, images, labels, ids, searched, 0, Compute(16))
+        compiled = attack(snapshot, images, labels, ids, searched, 0, Compute(16, compile="counting"))
+        assert len(set(plain.steps_to_fool)) > 2  # batches shrink
+        assert (plain.steps_to_fool == compiled.steps_to_fool).all()
+    assert len(graphs) == 2  # with gradients and without
 
 
 def test_nothing_to_attack_is_no_error():

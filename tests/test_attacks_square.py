@@ -5,7 +5,7 @@ import torch
 from attacks_support import as_floats, held_out, trained
 from pyautoattack.square import SquareAttack
 
-from tradeoff.attacks import square
+from tradeoff.attacks import losses, square
 from tradeoff.attacks.base import Samples
 from tradeoff.attacks.engine import attack
 from tradeoff.attacks.noise import Noise
@@ -38,7 +38,7 @@ def test_windows_lie_in_the_image_and_everywhere_in_it():
 
 def test_margins_are_the_labels_lead():
     logits = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
-    assert square.margins(logits, torch.tensor([0, 2])).tolist() == [1.0, -1.0]
+    assert losses.margins(logits, torch.tensor([0, 2])).tolist() == [1.0, -1.0]
 
 
 @pytest.mark.parametrize(("norm", "name", "epsilon"), [("linf", "Linf", 0.12), ("l2", "L2", 0.8)])

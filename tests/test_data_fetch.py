@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.data_support import png, write_parquet
+from tests.data_support import MIRROR, png, write_parquet
 from tradeoff.data import raw, readers, registry
 from tradeoff.data.fetch import fetch
 from tradeoff.data.source import Columns, DatasetSource
@@ -265,3 +265,25 @@ def test_without_a_copy_on_the_hub_or_a_pinned_revision_nothing_is_downloaded(tm
     monkeypatch.setattr(registry, "source", lambda name, definition: unpinned)
     with pytest.raises(UserError, match=r"datasets\.cub200\.revision: found none.*40 hexadecimal"):
         fetch("cub200", {}, None, tmp_path / "raw")
+
+
+@pytest.mark.skipif(not (MIRROR / "datasets").is_dir(), reason="needs the mirror folder (TRADEOFF_MIRROR)")
+@pytest.mark.parametrize(
+    ("name", "train", "test"),
+    [
+        ("caltech101", 2933, 1010),
+        ("cifar10", 10_000, 2000),
+        ("cifar100", 10_000, 2000),
+        ("pacs", 7992, 1999),
+        ("tiny_imagenet32", 100_000, 10_000),
+    ],
+)
+def test_every_dataset_of_the_mirror_arrives_whole_without_the_network(tmp_path, name, train, test):
+    fetch(name, {}, MIRROR, tmp_path / name)
+    about = json.loads((tmp_path / name / "source.json").read_text())
+    assert (about["kind"], about["n"]) == ("mirror", {"train": train, "test": test})
+    source = registry.source(name, {})
+    labels = pq.read_table(tmp_path / name / "train.parquet", columns=["label"])["label"]
+    assert set(labels.to_pylist()) == set(range(source.classes))
+    assert len(about["class_names"]) == source.classes
+    assert tuple(about["domain_names"]) == source.domains

@@ -1,5 +1,6 @@
 """Datasets above the limit: training images stay encoded, and every row comes out as if it had been packed."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from tests.data_support import png, write_raw
+from tests.test_training import job as training_job
 from tradeoff.data import streamed
 from tradeoff.data.decode import Form
 from tradeoff.data.pack import pack
@@ -14,9 +16,9 @@ from tradeoff.data.packed import PackedDataset
 from tradeoff.data.splits import SPLITS, load_split
 from tradeoff.data.streamed import StreamedImages
 from tradeoff.errors import UserError
-from tradeoff.training import to_device
+from tradeoff.training import to_device, train
 
-FORM = Form(6, "crop", "bicubic")
+FORM = Form(16, "crop", "bicubic")
 SETTINGS = {"validation_share": 0.2, "split_seed": 3, "limit": None}
 RANDOM = np.random.default_rng(4)
 
@@ -31,7 +33,7 @@ def folders(tmp_path_factory):
         splits[split] = (pictures, np.arange(n) % 4, np.arange(n) % 2)
     write_raw(root / "raw", splits, list("abcd"), ["x", "y"])
     pack(root / "raw", root / "packed", FORM)
-    pack(root / "raw", root / "streamed", FORM, up_to=80 * 3 * 36 - 1)
+    pack(root / "raw", root / "streamed", FORM, up_to=80 * 3 * 16**2 - 1)
     return root
 
 
@@ -45,10 +47,10 @@ def test_the_manifest_says_which_it_is_and_why(folders):
     for name in ("packed", "streamed"):
         manifest = json.loads((folders / name / "manifest.json").read_text())
         kinds[name] = manifest["storage"]["kind"]
-        assert "8.64e-06 GB decoded" in manifest["storage"]["why"]
+        assert "6.14e-05 GB decoded" in manifest["storage"]["why"]
         assert (folders / name / "encoded.bin").exists() == (name == "streamed")
     assert kinds == {"packed": "packed", "streamed": "streamed"}
-    assert PackedDataset.open(folders / "streamed").images.shape == (20, 3, 6, 6)
+    assert PackedDataset.open(folders / "streamed").images.shape == (20, 3, 16, 16)
 
 
 @pytest.mark.parametrize("domain", [None, "y"])
@@ -70,29 +72,43 @@ def test_a_batch_reaches_the_device_as_when_packed_whatever_the_processes(
     batches = []
     for name, processes in (("packed", 1), ("streamed", 1), ("streamed", 2)):
         monkeypatch.setattr(streamed, "_processes", lambda n=processes: n)
-        train = load_split(folders / name, None, "train", **SETTINGS)
+        split = load_split(folders / name, None, "train", **SETTINGS)
         for rows in (slice(5, 25), np.array([0, 7, 8, 30, 47])):
-            batches.append(to_device(train, rows, torch.device("cpu"))[0])
+            batches.append(to_device(split, rows, torch.device("cpu"))[0])
     for again in (2, 4):
         assert torch.equal(batches[0], batches[again])
         assert torch.equal(batches[1], batches[again + 1])
 
 
+def test_training_ends_with_the_same_bits_as_on_packed_images(folders, always_streaming, tmp_path):
+    logs, states = [], []
+    for name in ("packed", "streamed"):
+        job = dataclasses.replace(
+            training_job(tmp_path / name),
+            train=load_split(folders / name, "x", "train", **SETTINGS),
+            validation=load_split(folders / name, "x", "validation", **SETTINGS),
+        )
+        logs.append(train(job).rows)
+        states.append(job.model.net.state_dict())
+    assert logs[0] == logs[1]
+    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
 def test_a_selection_that_fits_in_memory_is_decoded_once(folders):
-    train = load_split(folders / "streamed", None, "train", **SETTINGS | {"limit": 8})
-    assert isinstance(train.images, np.ndarray)
-    assert train.images.shape == (8, 3, 6, 6)
+    few = load_split(folders / "streamed", None, "train", **SETTINGS | {"limit": 8})
+    assert isinstance(few.images, np.ndarray)
+    assert few.images.shape == (8, 3, 16, 16)
 
 
 def test_an_image_that_broke_since_it_was_packed_is_one_clear_line(folders, always_streaming, monkeypatch):
-    train = load_split(folders / "streamed", None, "train", **SETTINGS)
+    split = load_split(folders / "streamed", None, "train", **SETTINGS)
     broken = folders / "broken.bin"
     broken.write_bytes((folders / "streamed" / "encoded.bin").read_bytes()[:-200] + b"x" * 200)
-    train.images.file = broken
+    split.images.file = broken
     with pytest.raises(
         UserError, match=r"broken\.bin, byte \d+: found an image that does not decode any more"
     ):
-        np.asarray(train.images)
+        np.asarray(split.images)
 
 
 def test_an_image_that_does_not_decode_is_named_and_nothing_is_left(tmp_path):

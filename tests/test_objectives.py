@@ -15,6 +15,7 @@ from tradeoff import objectives
 from tradeoff.attacks.noise import Noise
 from tradeoff.attacks.threat import threat
 from tradeoff.attacks.worst import worst_points
+from tradeoff.fingerprint import closure
 from tradeoff.objectives.base import Moment
 
 EPSILON = 8 / 255
@@ -247,3 +248,21 @@ def test_the_code_of_a_run_is_its_objective_and_the_attacks_it_uses():
     assert modules("rft_fix") == [f"{own}rft_fix", "tradeoff.attacks.apgd"]
     assert modules("trades", attack="pgd") == [f"{own}trades", "tradeoff.attacks.pgd"]
     assert modules("standard", {"attack": "apgd"}) == [f"{own}standard", "tradeoff.attacks.apgd"]
+
+
+def test_neither_probes_nor_other_objectives_decide_what_a_run_is():
+    """Editing them makes no run again."""
+
+    def code(objective):
+        spec = {"name": objective, "params": {} if objective == "standard" else {"epsilon": 0.1}}
+        modules = objectives.modules({"objective_spec": spec, "robust_validation": None})
+        return {name.removeprefix("tradeoff.") for name in closure(("workflow_scripts.fine_tune", *modules))}
+
+    assert not code("standard") & {
+        "attacks.engine",
+        "attacks.apgd",
+        "objectives.robust",
+        "objectives.rft_fix",
+    }
+    assert {"attacks.apgd", "attacks.worst", "objectives.robust", "objectives.rft_fix"} <= code("rft_fix")
+    assert not code("rft_fix") & {"attacks.engine", "objectives.trades", "objectives.rft_sched"}

@@ -53,6 +53,15 @@ def test_square_alone_is_no_surprise():
     assert flags(rows(95, 60, 20, 0), {3: HONEST | {"fooled_by": {"square": 60}}}) == []
 
 
+def test_shortcuts_may_change_one_verdict_in_a_hundred():
+    audited = [row | {"audited": 200, "disagreed": 2} for row in rows(95, 60, 20, 0)]
+    assert flags(audited, {3: HONEST}) == []
+    audited[2]["disagreed"] = 5
+    (found,) = flags(audited, {3: HONEST})
+    assert "9 of 600 audited verdicts" in found
+    assert "safety" in found
+
+
 def test_few_samples_prove_nothing():
     few = HONEST | {"first_points": 3, "zero_gradients": 3, "climbs": 3, "risen": 0}
     assert flags(rows(95, 60, 20, 0), {3: few}) == []

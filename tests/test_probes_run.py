@@ -20,7 +20,7 @@ from tradeoff.backbones import build
 from tradeoff.corruptions.corrupt import corrupt
 from tradeoff.errors import UserError
 from tradeoff.files import sha256_of, write_json
-from tradeoff.probes import attack, clean, corruption, load, modules, schema
+from tradeoff.probes import attack, clean, corruption, load, modules, run, schema
 from tradeoff.probes.run import Outputs, probe_run
 from workflow_scripts import probe as script
 
@@ -49,7 +49,14 @@ SPEC = {
     "backbone_spec": BACKBONE,
     "strategy_spec": {"name": "lora", "params": {"rank": 2}},
 }
-COMPUTE = {"device": "cpu", "threads": 1, "batch_size": 32, "precision": "fp32", "channels_last": False}
+COMPUTE = {
+    "device": "cpu",
+    "threads": 1,
+    "batch_size": 32,
+    "precision": "fp32",
+    "channels_last": False,
+    "compile": False,
+}
 PGD = {
     "kind": "attack",
     "name": "pgd",
@@ -273,6 +280,81 @@ def test_shards_end_with_the_same_bytes(place, whole, tmp_path):
         outputs = _probe(place, tmp_path, shard=(shard, 2))
         assert not outputs.table.exists()
     _assert_same(_probe(place, tmp_path), whole)
+
+
+# Slow steps and next to no safety: many samples are accepted that would have been fooled later.
+SLOW = PGD | {"steps": 20, "relative_step": 0.05, "random_start": False}
+WARM = SLOW | {"shortcuts": {"early_accept": True, "safety": 0.01, "warm_start": True, "audit": 1.0}}
+
+
+def test_a_killed_warm_start_continues_and_ends_with_the_same_bytes(place, tmp_path, monkeypatch):
+    uninterrupted = _probe(place, tmp_path / "whole", WARM)
+    evaluate, starts = attack.evaluate, []
+
+    def dies_at_the_third(model, test_sets, *more):
+        starts.append(test_sets[0].hints)
+        if len(starts) == 3:
+            raise KeyboardInterrupt
+        return evaluate(model, test_sets, *more)
+
+    monkeypatch.setattr(attack, "evaluate", dies_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        _probe(place, tmp_path / "killed", WARM)
+    resumed = _probe(place, tmp_path / "killed", WARM)
+    assert starts[0] is None
+    assert starts[1].any()
+    assert (starts[2] == starts[3]).all()
+    assert len(starts) == 4
+    _assert_same(resumed, uninterrupted)
+    assert len(list((tmp_path / "killed").iterdir())) == 3
+
+
+def test_a_warm_start_cannot_be_sharded(place, tmp_path):
+    with pytest.raises(UserError, match=r"shard 1/2.*one before.*leave out --shard, or warm_start"):
+        _probe(place, tmp_path, WARM, shard=(0, 2))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_audit_counts_the_verdicts_that_the_exact_attack_changes(place, tmp_path):
+    outputs, exactly = _probe(place, tmp_path / "short", WARM), _probe(place, tmp_path / "exact", SLOW)
+    rows = pq.read_table(outputs.table).to_pylist()
+    ours, exact = (load_file(files.outcomes)["first_failure"] for files in (outputs, exactly))
+    for place_, row in enumerate(rows):
+        number, rank = divmod(place_, 4)
+        assert row["audited"] == (exact[number] > 0).sum()
+        assert row["disagreed"] == ((ours[number] > rank) != (exact[number] > rank)).sum()
+    assert sum(row["disagreed"] for row in rows) > 0  # such a safety is far too small
+    (flag,) = json.loads(pq.read_table(outputs.table).schema.metadata[b"flags"])[-1:]
+    assert "too bold" in flag
+    assert {row["audited"] for row in pq.read_table(exactly.table).to_pylist()} == {None}
+
+
+def test_an_audit_takes_its_share_of_the_samples_by_their_own_streams(place, tmp_path):
+    audited = [
+        pq.read_table(_probe(place, tmp_path / str(batch), _warm(share=0.3, batch=batch)).table)["audited"]
+        for batch in (7, 32)
+    ]
+    assert audited[0] == audited[1]
+    assert 0 < min(audited[0].to_pylist()) <= max(audited[0].to_pylist()) < 40
+
+
+def test_compiling_is_left_out_on_the_cpu_with_a_line(place, whole, tmp_path, capsys):
+    outputs = _probe(place, tmp_path, PGD | {"compute": COMPUTE | {"compile": True}})
+    assert "compute.compile: left out on the CPU" in capsys.readouterr().out
+    _assert_same(outputs, whole)
+
+
+def test_a_gpu_compiles_with_inductor():
+    settings = COMPUTE | {"compile": True}
+    assert run._compute(settings, torch.device("cuda")).compile == "inductor"
+    assert run._compute(COMPUTE, torch.device("cuda")).compile is None
+
+
+def _warm(share: float, batch: int) -> dict[str, Any]:
+    return WARM | {
+        "shortcuts": WARM["shortcuts"] | {"audit": share},
+        "compute": COMPUTE | {"batch_size": batch},
+    }
 
 
 def _assert_same(a: Outputs, b: Outputs) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradeoff.schedules import learning_rate, probe_steps, total_steps
+from tradeoff.schedules import kept_steps, learning_rate, probe_steps, total_steps
 
 PAPER = [{"until": 700, "every": 50}, {"until": 3000, "every": 1000}, {"every": 6000}]
 CODE = [
@@ -63,3 +63,12 @@ def test_decay_follows_its_closed_form():
 def test_an_epoch_counts_its_last_smaller_batch():
     assert total_steps(2, 100, 32) == 8
     assert total_steps(0.5, 100, 32) == 2
+
+
+def test_all_the_last_or_each_nth_of_the_scheduled_snapshots_are_kept():
+    steps = [0, 5, 10, 20, 40, 41]
+    assert kept_steps(steps, "all") == steps
+    assert kept_steps(steps, "last") == [41]
+    assert kept_steps(steps, {"every": 2}) == [0, 10, 40, 41]
+    assert kept_steps(steps, {"every": 5}) == [0, 41]
+    assert kept_steps(steps, {"every": 100}) == [0, 41]

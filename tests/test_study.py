@@ -204,6 +204,14 @@ def test_runs_know_how_their_backbone_was_pretrained_and_probes_how_many_images_
             {"tradeoff": {"headline": {"probe": "pgd", "epsilon": "5/255"}}},
             ["tradeoff.headline.epsilon", "5/255"],
         ),
+        (
+            {"probes": {"pgd": {"criterion": "final_iterate", "shortcuts": {"warm_start": True}}}},
+            ["probes.pgd.criterion", "final_iterate", "any_iterate with warm_start"],
+        ),
+        (
+            {"probes": {"pgd": {"targets": 3, "shortcuts": {"early_accept": True}}}},
+            ["probes.pgd.targets", "0 with early_accept"],
+        ),
     ],
 )
 def test_a_reference_to_what_is_not_there_is_refused(overlay, words):
@@ -213,8 +221,8 @@ def test_a_reference_to_what_is_not_there_is_refused(overlay, words):
         assert word in str(caught.value)
 
 
-def test_weights_that_are_nowhere_are_refused_before_anything_runs(tmp_path):
+def test_weights_that_are_nowhere_are_refused_before_anything_runs():
     params = load_params([DEFAULT])
     params["backbones"]["glyph_vit"]["weights"] = {"file": "nowhere.safetensors"}
     with pytest.raises(UserError, match=r"backbones\.glyph_vit\.weights\.file: found no file at .*nowhere"):
-        Study(params, tmp_path)
+        Study(params)

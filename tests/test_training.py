@@ -327,3 +327,37 @@ def test_another_seed_gives_another_order(tmp_path):
     other.seed = 4
     assert training.train(one).rows[0]["loss"] != training.train(other).rows[0]["loss"]
     shutil.rmtree(tmp_path)
+
+
+def test_snapshots_that_are_not_kept_are_gone_and_those_kept_are_the_same(tmp_path):
+    everything, thinned = job(tmp_path / "a"), job(tmp_path / "b")
+    thinned.keep = {"every": 2}
+    training.train(everything)
+    training.train(thinned)
+    steps = [path.name for path in sorted(everything.parts.glob("part-*"))]
+    kept = sorted(thinned.parts.glob("part-*"))
+    assert [path.name for path in kept] == sorted({*steps[::2], steps[-1]})
+    assert all(path.read_bytes() == (everything.parts / path.name).read_bytes() for path in kept)
+
+
+def test_a_run_that_keeps_the_last_snapshot_alone_continues_after_a_kill(tmp_path, monkeypatch):
+    whole, killed = job(tmp_path / "a"), job(tmp_path / "b")
+    whole.keep = killed.keep = "last"
+    training.train(whole)
+    save = training._save
+
+    def dies(of, optimizer, state, kept):
+        save(of, optimizer, state, kept)
+        if state.step >= 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_save", dies)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(killed)
+    assert len(list(killed.parts.glob("part-*"))) == 1
+    monkeypatch.setattr(training, "_save", save)
+    again = job(tmp_path / "b")
+    again.keep = "last"
+    training.train(again)
+    (last,) = again.parts.glob("part-*")
+    assert last.read_bytes() == (whole.parts / last.name).read_bytes()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tradeoff.checkpoints import State, translate
+from tradeoff.data.registry import mirrored_weights
 from tradeoff.errors import UserError
 from tradeoff.families import FAMILIES, family_of
 from tradeoff.files import sha256_of, whole_file
@@ -233,7 +234,7 @@ def fetch_weights(
         file = _local(weights["file"], mirror)
         about: dict[str, Any] = {"source": weights["file"]}
     elif mirror is not None:
-        name = f"{weights['hub'].split('/')[-1]}.safetensors"
+        name = mirrored_weights(weights)
         file, about = _local(name, mirror), {"source": f"mirror: {name}"}
     else:
         file = _download(weights["hub"], weights["revision"], weights.get("filename", "model.safetensors"))

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tradeoff.devices import choose_device
 from tradeoff.files import canonical_json, digest_of, sha256_of, whole_file, write_json
 from tradeoff.identity import hardware, versions
 from tradeoff.robust_validation import robust_validation
-from tradeoff.schedules import probe_steps
+from tradeoff.schedules import kept_steps, probe_steps
 from tradeoff.training import Job, State, evaluate, train
 
 
@@ -43,7 +44,7 @@ def fine_tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output
     job = _job(model, spec, train_set, validation_set, output / f"resume-{digest_of(identity)[:16]}")
     _drop_other_attempts(output, job.parts)
     state = train(job)
-    steps = probe_steps(spec["probe_schedule"], state.step)
+    steps = kept_steps(probe_steps(spec["probe_schedule"], state.step), spec["snapshots"])
     metadata = snapshots.metadata(spec["strategy_spec"], spec["backbone_spec"], identity["weights_sha256"])
     snapshots.join(job.parts, steps, output / "snapshots.safetensors", metadata)
     _write_log(output / "training.parquet", state, identity["digest"])
@@ -89,6 +90,7 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path) -> None:
         "objective_spec": {"name": "standard", "params": {}},
         "robust_validation": None,
         "probe_schedule": [{"every": steps_per_epoch}],
+        "snapshots": "last",
     }
     identity = digest_of([spec, code, packed.digest])
     job = _job(model, spec, splits["train"], splits["validation"], output / f"resume-{identity[:16]}")
@@ -118,6 +120,28 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path) -> None:
     shutil.rmtree(job.parts)
 
 
+def try_out(
+    spec: dict[str, Any], data: Path, weights: Path, parts: Path, watch: Callable[[float], None]
+) -> float:
+    """Train as a run's spec says and return the validation accuracy at the end.
+
+    watch: called with the validation accuracy after each epoch; what it raises ends the training. parts: a folder
+    for snapshots, which nobody will look at. No test image is read.
+    """
+    packed = PackedDataset.open(data)
+    _, domain = split_reference(spec["dataset"])
+    train_set, validation_set = (
+        load_split(data, domain, split, **_split_settings(spec["data"], split))
+        for split in ("train", "validation")
+    )
+    model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
+    spec = spec | {"snapshots": "last", "probe_schedule": [{"every": 2**31}]}
+    shutil.rmtree(parts, ignore_errors=True)
+    state = train(_job(model, spec, train_set, validation_set, parts), watch)
+    accuracy: float = state.rows[-1]["validation_accuracy"]
+    return accuracy
+
+
 def _job(
     model: Classifier, spec: dict[str, Any], train_set: Split, validation_set: Split, parts: Path
 ) -> Job:
@@ -143,6 +167,7 @@ def _job(
         parts,
         label,
         robust_validation(spec["robust_validation"], validation_set, spec["data"]["split_seed"]),
+        spec["snapshots"],
     )
 
 

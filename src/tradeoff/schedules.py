@@ -20,6 +20,18 @@ def probe_steps(schedule: Sequence[Mapping[str, int]], total: int) -> list[int]:
     return sorted(steps)
 
 
+def kept_steps(steps: Sequence[int], keep: str | Mapping[str, int]) -> list[int]:
+    """Return those of the scheduled steps (rising) whose snapshots are kept, which is where probes look.
+
+    keep: `all`; `last`; or {every: n}, each n-th scheduled step from the first, and the last.
+    """
+    if keep == "all":
+        return list(steps)
+    if isinstance(keep, str):
+        return [steps[-1]]
+    return sorted({*steps[:: keep["every"]], steps[-1]})
+
+
 def learning_rate(step: int, total: int, peak: float, schedule: str, warmup: float) -> float:
     """Return the learning rate of update number `step` (0-based) of `total`.
 

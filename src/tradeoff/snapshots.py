@@ -6,7 +6,7 @@ to. While a run is unfinished every step has a part file of its own.
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,6 +63,13 @@ def write_part(folder: Path, step: int, state: State) -> None:
 def load_part(model: Classifier, folder: Path, step: int) -> None:
     """Set the model to the snapshot of one step; UserError when the file is missing, broken or foreign."""
     _load(model, _part(folder, step), "", {})
+
+
+def drop_parts(folder: Path, kept: Container[int]) -> None:
+    """Remove the snapshot files of all steps but those kept."""
+    for file in folder.glob("part-*.safetensors"):
+        if int(file.stem.removeprefix("part-")) not in kept:
+            file.unlink()
 
 
 def join(folder: Path, steps: Iterable[int], output: Path, metadata: dict[str, str]) -> None:

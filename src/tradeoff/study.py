@@ -91,6 +91,7 @@ class Study:
         if "epsilon" in objective_params:
             objective_params["epsilon"] = parse_epsilon(objective_params["epsilon"])
         epsilon = objective_params.get("epsilon", 0.0)
+        cell = f"{dataset}/{backbone}/{variant.name}/{objective.name}"
         spec = {
             "dataset": dataset,
             "backbone": backbone,
@@ -103,9 +104,10 @@ class Study:
             "pretraining": self.pretraining_spec(backbone) if backbone in self.pretrained() else None,
             "strategy_spec": {"name": variant.family, "params": variant.params},
             "objective_spec": {"name": objective.family, "params": objective_params},
-            "training": params["training"] | variant.training | objective.training,
+            "training": params["training"] | variant.training | objective.training | self._recipe(cell),
             "robust_validation": self._robust_validation(epsilon),
             "probe_schedule": params["probe_schedule"],
+            "snapshots": params["snapshots"],
             "compute": {key: params["compute"][key] for key in ("threads", "device")},
         }
         return Run(
@@ -129,6 +131,65 @@ class Study:
             return None
         epsilon = objective_epsilon if stated["epsilon"] is None else parse_epsilon(stated["epsilon"])
         return stated | {"epsilon": epsilon} if epsilon > 0 else None
+
+    # --- recipes of single cells
+
+    def _recipe(self, cell: str) -> dict[str, Any]:
+        """What params say of a cell dataset/backbone/strategy/objective: tuned values, and pinned ones over them."""
+        recipe: dict[str, Any] = {}
+        for section in ("tuned", "recipes"):
+            for name in (cell.rpartition("/")[0], cell):
+                recipe |= self.params[section].get(name, {})
+        return recipe
+
+    def tuning(self) -> dict[str, dict[str, Any]]:
+        """The searches of `make tune` by cell, each a spec for `tradeoff.tuning.tune`.
+
+        A cell is dataset/backbone/strategy, tuned on one objective for all, or with /objective where each is tuned.
+        Cells with a pinned learning rate are left out; today's tuned values play no part.
+        """
+        settings = self.params["tuning"]
+        search = {name: settings[name] for name in ("learning_rate", "weight_decay") if settings[name]}
+        untuned = Study(self.params | {"tuned": {}}, self.mirror)
+        chosen = settings["objective"] or next(iter(untuned.runs.values())).objective
+        cells = {}
+        for run in untuned.runs.values():
+            cell = f"{run.dataset}/{run.backbone}/{run.strategy}"
+            own = f"{cell}/{run.objective}"
+            if run.seed != self.params["study"]["seeds"][0] or chosen not in ("each", run.objective):
+                continue
+            if "learning_rate" in untuned._recipe(own):
+                continue
+            training = run.spec["training"]
+            if settings["epochs"] is not None:
+                training = training | {"epochs": settings["epochs"]}
+            cells[own if chosen == "each" else cell] = {
+                "run": run.spec | {"training": training, "seed": settings["seed"]},
+                "search": search,
+                **{key: settings[key] for key in ("trials", "reduction_factor", "seed")},
+            }
+        return cells
+
+    def _check_tuning(self) -> None:
+        objectives = {run.objective for run in self.runs.values()}
+        chosen = self.params["tuning"]["objective"]
+        if chosen not in (None, "each", *objectives):
+            raise UserError(
+                "tuning.objective", repr(chosen), f"one of {', '.join(sorted(objectives))}, each or null"
+            )
+        cells = {
+            cell
+            for run in self.runs.values()
+            for cell in (f"{run.name.rsplit('/', 2)[0]}", run.name.rsplit("/", 1)[0])
+        }
+        for section in ("recipes", "tuned"):
+            for cell in self.params[section]:
+                if cell not in cells:
+                    raise UserError(
+                        f"{section}.{cell}",
+                        "no such cell in this study",
+                        "dataset/backbone/strategy[/objective]",
+                    )
 
     # --- probes
 
@@ -155,6 +216,7 @@ class Study:
             "batch_size": compute["probe_batch"],
             "precision": compute["precision"],
             "channels_last": compute["channels_last"],
+            "compile": compute["compile"],
         }
         return spec
 
@@ -268,17 +330,22 @@ class Study:
 
     def _check(self) -> None:
         self._check_headline()
+        self._check_tuning()
         for name in self.params["study"]["probes"]:
             self._check_test_sets(name)
+            self._check_shortcuts(name)
         for reference in self.params["study"]["datasets"]:
             name, domain = registry.split_reference(reference)
             registry.check(name, self.params["datasets"], domain)
         for name in self.datasets():
             registry.check(name, self.params["datasets"], None)
         if self.mirror:
-            registry.check_mirror(self.datasets(), self.params["datasets"], self.mirror)
-        for backbone in self.params["study"]["backbones"]:
-            self._check_weights(backbone)
+            registry.check_mirror(
+                self.datasets(), self.params["datasets"], self.mirror, self.mirrored_weights()
+            )
+        else:
+            for backbone in self.params["study"]["backbones"]:
+                self._check_weights(backbone)
         for backbone in self.params["study"]["backbones"]:
             model = self.params["backbones"][backbone]["model"]
             families.family_of(model)
@@ -309,18 +376,37 @@ class Study:
                         error.do,
                     ) from None
 
+    def _check_shortcuts(self, probe: str) -> None:
+        """Shortcuts are only taken where they mean something."""
+        spec = self.params["probes"][probe]
+        shortcuts = spec.get("shortcuts") or {}
+        refused = [
+            ("warm_start", "criterion", spec.get("criterion", "any_iterate") != "any_iterate", "any_iterate"),
+            ("early_accept", "targets", spec.get("targets", 0) > 0, "0"),
+        ]
+        for shortcut, key, fails, expected in refused:
+            if shortcuts.get(shortcut) and fails:
+                raise UserError(
+                    f"probes.{probe}.{key}",
+                    str(spec[key]),
+                    f"{expected} with {shortcut}",
+                    f"or leave {shortcut} out",
+                )
+
+    def mirrored_weights(self) -> list[str]:
+        """Names that a mirror has for the weights of the study's backbones."""
+        weights = (self.params["backbones"][name]["weights"] for name in self.params["study"]["backbones"])
+        return [registry.mirrored_weights(each) for each in weights if "pretrain" not in each]
+
     def _check_weights(self, backbone: str) -> None:
-        """A file of weights is where it is looked for."""
+        """Without a mirror, a file of weights is where it is looked for."""
         file = self.params["backbones"][backbone]["weights"].get("file")
-        if file is None:
-            return
-        places = [Path(file)] if self.mirror is None else [self.mirror / "weights" / file, Path(file)]
-        if not any(place.is_file() for place in places):
+        if file is not None and not Path(file).is_file():
             raise UserError(
                 f"backbones.{backbone}.weights.file",
-                f"no file at {' or '.join(map(str, places))}",
+                f"no file at {file}",
                 "the weights there",
-                "" if self.mirror else "or name a mirror (data.mirror, TRADEOFF_MIRROR) that holds them",
+                "or name a mirror (data.mirror, TRADEOFF_MIRROR) that holds them",
             )
 
     def _check_ramps(self) -> None:

@@ -28,7 +28,7 @@ from tradeoff.files import whole_file
 from tradeoff.objectives.base import Moment, Objective
 from tradeoff.progress import Progress
 from tradeoff.robust_validation import RobustValidation
-from tradeoff.schedules import learning_rate, probe_steps, total_steps
+from tradeoff.schedules import kept_steps, learning_rate, probe_steps, total_steps
 from tradeoff.strategies.applied import Applied
 
 EVALUATION_BATCH = 512
@@ -52,6 +52,7 @@ class Job:
     model: on its device, strategy applied; train, validation: images uint8, labels, ids.
     recipe: the section `training` of params, resolved; probe_schedule: see `schedules.probe_steps`.
     robust_validation: what is attacked at the ends of epochs, if anything.
+    keep: which of the scheduled snapshots remain, see `schedules.kept_steps`.
     parts: the folder of resume files and snapshots; it belongs to this job alone.
     """
 
@@ -66,6 +67,7 @@ class Job:
     parts: Path
     label: str
     robust_validation: RobustValidation | None = None
+    keep: str | dict[str, int] = "all"
 
 
 @dataclass
@@ -77,18 +79,20 @@ class State:
     seconds: float
 
 
-def train(job: Job) -> State:
-    """Train to the end, leaving a snapshot file in `job.parts` for every scheduled step; return the log.
+def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
+    """Train to the end, leaving a snapshot file in `job.parts` for every step that is kept; return the log.
 
     Log rows: step (updates done), epoch, loss (of that step's batch), learning_rate, epsilon (of the step's
     epoch), and at the end of each epoch and at the last step validation_accuracy and validation_loss, and where
     robust validation is due validation_robust_accuracy, validation_robust_loss and validation_epsilon, else None.
+    watch: called with each validation accuracy; what it raises ends the training.
     A loss or a parameter that is not finite, and a loss that diverged, is a UserError that names step, learning
     rate and the last snapshot.
     """
     steps_per_epoch = math.ceil(len(job.train.labels) / job.recipe["batch_size"])
     total = total_steps(job.recipe["epochs"], len(job.train.labels), job.recipe["batch_size"])
     scheduled = set(probe_steps(job.probe_schedule, total))
+    kept = kept_steps(sorted(scheduled), job.keep)
     optimizer = torch.optim.AdamW(
         strategies.decay_groups(job.model, job.recipe["weight_decay"]), lr=0.0, betas=BETAS, fused=True
     )
@@ -100,7 +104,7 @@ def train(job: Job) -> State:
     note = ""
     epsilon, epsilon_of = 0.0, -1
     if state.step == 0:
-        _save(job, optimizer, state)
+        _save(job, optimizer, state, kept)
     while state.step < total:
         step, epoch = state.step, state.step // steps_per_epoch
         rate = learning_rate(
@@ -129,9 +133,11 @@ def train(job: Job) -> State:
         if epoch_ends or state.step == total:
             row |= _validate(job, epoch + 1, last=state.step == total)
             note = f"validation accuracy {row['validation_accuracy']:.3f}"
+            if watch is not None:
+                watch(row["validation_accuracy"])
         if state.step in scheduled:
             state.seconds = time.monotonic() - started
-            _save(job, optimizer, state)
+            _save(job, optimizer, state, kept)
         progress.update(state.step, note)
     return state
 
@@ -287,8 +293,8 @@ def _state_file(parts: Path) -> Path:
     return parts / "state.pt"
 
 
-def _save(job: Job, optimizer: torch.optim.Optimizer, state: State) -> None:
-    """Write the snapshot of this step, then the state that continues from it."""
+def _save(job: Job, optimizer: torch.optim.Optimizer, state: State, kept: list[int]) -> None:
+    """Write the snapshot of this step, then the state that continues from it; drop older ones not kept."""
     tensors = snapshots.trainable_state(job.model)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
@@ -305,6 +311,7 @@ def _save(job: Job, optimizer: torch.optim.Optimizer, state: State) -> None:
             },
             temporary,
         )
+    snapshots.drop_parts(job.parts, {*kept, state.step})
 
 
 def _resume(job: Job, optimizer: torch.optim.Optimizer) -> State:

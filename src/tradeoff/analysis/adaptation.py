@@ -1,6 +1,7 @@
 """When fine-tuning begins to adapt to its task, how much later under a robust objective, and at what cost.
 
-Ngnawé et al., ICLR 2026: a robust objective delays the onset of task adaptation; the later it comes, the lower the final accuracy.
+Ngnawé et al., ICLR 2026: a robust objective delays the onset of task adaptation, and the later it comes, the lower
+the final accuracy.
 """
 
 import numpy as np
@@ -89,6 +90,15 @@ def correlation(first: ArrayLike, second: ArrayLike) -> float:
 
 def transfer(finals: pd.DataFrame, adapted: pd.DataFrame) -> pd.DataFrame:
     """Join what runs ended with (`cells.finals`) to how they adapted, and add their severity."""
-    columns = [*KEYS, "epochs", "onset", "delay", "reached", "best_epoch", "best_validation", "last_validation"]
+    columns = [
+        *KEYS,
+        "epochs",
+        "onset",
+        "delay",
+        "reached",
+        "best_epoch",
+        "best_validation",
+        "last_validation",
+    ]
     joined = finals.merge(adapted[columns], on=list(KEYS), how="left", validate="one_to_one")
     return joined.assign(severity=severity(joined))

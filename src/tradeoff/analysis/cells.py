@@ -45,7 +45,7 @@ def snapshots(study: StudyFile, probes: pd.DataFrame, probe: str) -> pd.DataFram
     wide = rows.pivot(index=["run", "step"], columns="epsilon", values=["accuracy", "low", "high"])
     about = rows.drop_duplicates(["run", "step"])[[*RUN_COLUMNS, "step", "epoch", "n"]]
     parts = [
-        _judged(wide, budget).join(at.set_index(["run", "step"]), how="right").reset_index()
+        _judged(wide, float(str(budget))).join(at.set_index(["run", "step"]), how="right").reset_index()
         for budget, at in at_budgets(study, about).groupby("epsilon_g")
     ]
     columns = [*RUN_COLUMNS, "step", "epoch", "n", "epsilon_g", "method", *_with_limits()]

@@ -18,7 +18,7 @@ from tradeoff.files import canonical_json, read_json, whole_file, write_json
 
 PROBE_COLUMNS = (
     *("step", "epoch", "test_set", "domain", "probe", "threat", "epsilon"),
-    *("severity", "n", "correct", "accuracy", "low", "high"),
+    *("severity", "n", "correct", "accuracy", "low", "high", "audited", "disagreed"),
 )
 PARAMETERS = ("trainable", "total")
 TRAINING_COLUMNS = (

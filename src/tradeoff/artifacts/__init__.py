@@ -36,7 +36,7 @@ class Entry:
 
 _PROBES, _AREAS, _FRONTIERS = "tables/probes.parquet", "tables/pareto_auc.csv", "tables/frontiers.csv"
 _VARIANTS = "tables/variants.csv"
-_TRAINING, _RUNS = "tables/training.parquet", "tables/runs.csv"
+_TRAINING, _RUNS, _FLAGS = "tables/training.parquet", "tables/runs.csv", "tables/flags.json"
 _FIGURE, _TABLE = "tradeoff.artifacts.figures", "tradeoff.artifacts.tables"
 _OBJECTIVES = "Objectives"
 
@@ -166,7 +166,7 @@ TABLES = {
         f"{_TABLE}.variant_auc",
         "Trade-off AUC of a sweep's variants",
         "Sweeps",
-        (_VARIANTS,),
+        (_VARIANTS, _PROBES),
         ("attack", "sweep"),
     ),
     "strategies": Entry(f"{_TABLE}.strategies", "Strategies", "Strategies", (_RUNS,)),
@@ -198,6 +198,7 @@ TABLES = {
         f"{_TABLE}.ramp_results", "Results by T1 and T2", _OBJECTIVES, (_PROBES,), ("ramps", "ε_g probed")
     ),
     "backbones": Entry(f"{_TABLE}.backbones", "Backbones", "Backbones", (_RUNS,)),
+    "flags": Entry(f"{_TABLE}.flags", "Flags raised by the probes", "Checks", (_FLAGS, _PROBES)),
 }
 
 # What an artifact may need -> (does a study have it, how to get it).

@@ -12,6 +12,7 @@ from tradeoff.analysis.points import PANEL
 from tradeoff.analysis.study_file import StudyFile, Threat, headline, read_study
 from tradeoff.artifacts.looks import method_look
 from tradeoff.errors import UserError
+from tradeoff.files import read_json
 from tradeoff.params.epsilon import format_epsilon
 
 
@@ -79,6 +80,11 @@ class Results:
     @cached_property
     def runs(self) -> pd.DataFrame:
         return self._csv("runs")
+
+    @cached_property
+    def flags(self) -> pd.DataFrame:
+        """What the probes found suspicious: run, probe and flag, in words."""
+        return pd.DataFrame(read_json(self.root / "tables" / "flags.json"), columns=["run", "probe", "flag"])
 
     @cached_property
     def areas(self) -> pd.DataFrame:

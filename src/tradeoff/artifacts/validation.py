@@ -1,5 +1,7 @@
 """Validation curves of methods over epochs: clean and under attack, with the onsets of task adaptation."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,9 +35,9 @@ def validation_curves(
             draw_methods(one.axes, drawn, "epoch", ("value", "low", "high"), line=line, scale=scale)
         epoch_axis(one.axes, float(table["epoch"].max()))
         one.axes.set_ylim(bottom=0)
-    lines = [_plain("clean", "-")]
+    lines = [plain_line("clean", "-")]
     if (table["quantity"] == attacked).any():
-        lines.append(_plain("attacked", "--"))
+        lines.append(plain_line("attacked", "--"))
     method_key(fig, table["method"], lines, plain=True)
     return fig, comparisons, table
 
@@ -71,7 +73,8 @@ def _mark(axes: Axes, epoch: float, level: int, colour: str) -> None:
     )
 
 
-def _plain(label: str, line: str) -> Line2D:
+def plain_line(label: str, line: Any) -> Line2D:
+    """Return a grey line for a key, which tells styles of lines apart whatever their colour."""
     return Line2D([], [], color="0.4", linestyle=line, label=label)
 
 

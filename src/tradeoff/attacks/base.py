@@ -30,6 +30,7 @@ class Samples(Table):
 
     images: (B, 3, H, W) in [0, 1]. labels, ids: (B,) int64. clean_logits: (B, N).
     targets: (B,) int64, the class a targeted attack aims at; the label for an untargeted one.
+    hints: (B, 3, H, W) int8, directions of perturbations worth trying first, 0 where none is known; or None.
     """
 
     images: Tensor
@@ -37,6 +38,7 @@ class Samples(Table):
     ids: Tensor
     clean_logits: Tensor
     targets: Tensor
+    hints: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -9,7 +9,7 @@ asked for an answer once in a step of a whole wave.
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from tradeoff.attacks.balls import norm_of
-from tradeoff.attacks.base import Attack, Evaluation, Samples, State
+from tradeoff.attacks.base import Attack, Evaluation, Round, Samples, State
 from tradeoff.attacks.frozen import frozen
 from tradeoff.attacks.noise import Noise
+from tradeoff.attacks.shortcuts import Outlook, Recall, as_hints
 from tradeoff.attacks.threat import Threat
 
 ROBUST = 255  # first failure of a sample that resisted every epsilon
@@ -32,12 +33,14 @@ class Compute:
     """How to run the model; changes results by rounding only.
 
     precision: `fp32` (the model's own), or `bf16` autocast, where every adversarial example counts only if
-    the model in its own precision agrees. channels_last: memory layout for convolutions.
+    the model in its own precision agrees. channels_last: memory layout for convolutions. compile: a backend of
+    torch.compile, or None; shapes are dynamic, as batches shrink with the samples that are left.
     """
 
     batch_size: int = 64
     precision: str = "fp32"
     channels_last: bool = False
+    compile: str | None = None
 
 
 @dataclass
@@ -74,10 +77,14 @@ class AttackResult:
 
 @dataclass
 class SweepResult:
-    """first_failure: (n,) uint8; 0 wrong on the clean image, k first fooled at epsilons[k-1], 255 robust."""
+    """first_failure: (n,) uint8; 0 wrong on the clean image, k first fooled at epsilons[k-1], 255 robust.
+
+    hints: (n, 3, H, W) int8, those given, replaced where something fooled; None when none were given.
+    """
 
     first_failure: np.ndarray
     diagnostics: Diagnostics
+    hints: np.ndarray | None = None
 
 
 def attack(
@@ -111,16 +118,25 @@ def sweep(
     epsilons: Sequence[float],
     seed: int,
     compute: Compute | None = None,
+    safety: float | None = None,
+    hints: np.ndarray | None = None,
 ) -> SweepResult:
     """Attack every sample at rising epsilons until one fools it; none is attacked again after that.
 
     epsilons: rising, at most 254; the threat's own is not used. Accuracy over them cannot rise by
     construction. Random streams do not depend on epsilon.
+
+    safety: accept samples as robust early, see `tradeoff.attacks.shortcuts`; None: never. hints:
+    (n, 3, H, W) int8, directions of perturbations to try first, zeros where none is known.
     """
     if list(epsilons) != sorted(set(epsilons)) or not 0 < len(epsilons) < ROBUST:
         raise ValueError(f"epsilons must rise, and be 1 to {ROBUST - 1}: {list(epsilons)}")
-    search = _Search(model, [threat.at(epsilon) for epsilon in epsilons], seed, compute or Compute())
-    return SweepResult(search.run(images, labels, ids), search.diagnostics)
+    threats = [threat.at(epsilon) for epsilon in epsilons]
+    search = _Search(model, threats, seed, compute or Compute(), hints is not None, safety)
+    first = search.run(images, labels, ids, hints)
+    if hints is None:
+        return SweepResult(first, search.diagnostics)
+    return SweepResult(first, search.diagnostics, np.concatenate(search.hints))
 
 
 def predict(model: nn.Module, images: np.ndarray | Tensor, compute: Compute | None = None) -> Tensor:
@@ -142,28 +158,41 @@ class _Search:
         seed: int,
         compute: Compute,
         keep_examples: bool = False,
+        safety: float | None = None,
     ) -> None:
         self.model, self.threats, self.seed = model, threats, seed
         self.batch_size = compute.batch_size
-        self.keep_examples = keep_examples
+        self.keep_examples, self.safety = keep_examples, safety
         self.oracle = _Oracle(model, compute)
         self.diagnostics = Diagnostics()
         self.examples: list[Tensor] = []
         self.steps: list[np.ndarray] = []
+        self.hints: list[np.ndarray] = []
 
     def run(
-        self, images: np.ndarray | Tensor, labels: np.ndarray | Tensor, ids: np.ndarray | Tensor
+        self,
+        images: np.ndarray | Tensor,
+        labels: np.ndarray | Tensor,
+        ids: np.ndarray | Tensor,
+        hints: np.ndarray | None = None,
     ) -> np.ndarray:
         size = images[:1].size if isinstance(images, np.ndarray) else images[:1].numel()
         wave = max(self.batch_size, _WAVE_BYTES // (size * self.oracle.dtype.itemsize))
         with frozen(self.model):
             parts = [
-                self._wave(images[rows], _tensor(labels[rows]), _tensor(ids[rows]))
+                self._wave(
+                    images[rows],
+                    _tensor(labels[rows]),
+                    _tensor(ids[rows]),
+                    None if hints is None else _tensor(hints[rows]),
+                )
                 for rows in (slice(first, first + wave) for first in range(0, len(images), wave))
             ]
         return np.concatenate(parts)
 
-    def _wave(self, images: np.ndarray | Tensor, labels: Tensor, ids: Tensor) -> np.ndarray:
+    def _wave(
+        self, images: np.ndarray | Tensor, labels: Tensor, ids: Tensor, hints: Tensor | None
+    ) -> np.ndarray:
         """Return first_failure of the samples of a wave, (n,) uint8."""
         oracle = self.oracle
         x = oracle.to_floats(images)
@@ -175,16 +204,21 @@ class _Search:
         # Rows of the wave that are not decided yet.
         rows = (logits.argmax(1) == labels).nonzero()[:, 0]
         first_failure[rows] = ROBUST
-        samples = Samples(x, labels, ids, logits, labels).take(rows)
+        hints = None if hints is None else hints.to(oracle.device)
+        samples = Samples(x, labels, ids, logits, labels, hints).take(rows)
+        recalls = hints is not None and bool(hints.any())
         for rank, threat in enumerate(self.threats, start=1):
-            for stage, made in enumerate(threat.attempts(logits.shape[1])):
+            recall = [Recall(threat.norm, threat.epsilon)] if recalls else []
+            attempts = [*recall, *threat.attempts(logits.shape[1])]
+            # Whether something is recalled or not, an attack draws the same numbers.
+            for stage, made in enumerate(attempts, start=-len(recall)):
                 for round_ in made.rounds(logits.shape[1]):
                     if not len(rows):
                         break
                     if round_.rank:
                         samples.targets = _ranked_class(samples, round_.rank)
                     noise = Noise(self.seed, (stage, round_.number))
-                    fooled_at, found = self._round(made, samples, noise)
+                    fooled_at, found = self._round(made, round_, samples, noise)
                     fooled = fooled_at >= 0
                     first_failure[rows[fooled]] = rank
                     steps[rows[fooled]] = fooled_at[fooled]
@@ -193,18 +227,24 @@ class _Search:
                     self._count(made.name, fooled)
                     rows, samples = rows[~fooled], samples.take(~fooled)
         self.steps.append(steps.cpu().numpy())
-        if examples is not None:
+        if hints is not None and examples is not None:
+            fooled = ((first_failure > 0) & (first_failure < ROBUST)).view(-1, 1, 1, 1)
+            self.hints.append(torch.where(fooled, as_hints(examples - x), hints).cpu().numpy())
+        elif examples is not None:
             self.examples.append(examples.cpu())
         return first_failure.cpu().numpy()
 
-    def _round(self, made: Attack, samples: Samples, noise: Noise) -> tuple[Tensor, Tensor | None]:
+    def _round(
+        self, made: Attack, round_: Round, samples: Samples, noise: Noise
+    ) -> tuple[Tensor, Tensor | None]:
         """Run a round. Return the iterate that fooled each sample, (n,) int16, −1 for none; and the examples."""
         n, device = len(samples), self.oracle.device
         fooled_at = torch.full((n,), -1, dtype=torch.int16, device=device)
         found = samples.images.clone() if self.keep_examples else None
         rows = torch.arange(n, device=device)  # of the samples still in the round
         state = made.start(samples, noise)
-        climb = _Climb(self.diagnostics, rows, samples.images.dtype) if made.uses_gradient else None
+        climb = _Climb(self.diagnostics, samples) if made.uses_gradient else None
+        outlook = self._outlook(made, round_, samples)
         for turn in range(made.evaluations):
             last = turn == made.evaluations - 1
             fooled = torch.zeros(len(rows), dtype=torch.bool, device=device)
@@ -218,10 +258,13 @@ class _Search:
                     fooled[chunk] = _inside(made, part, view) & seen.wrong
                 if climb is not None and seen.loss is not None:
                     climb.see(turn, rows[chunk], seen)
-                if not last:
-                    done = made.update(turn, part, view, seen, noise.child(turn))
-                    if done is not None:
-                        ended[chunk] = done
+                if last:
+                    continue
+                done = made.update(turn, part, view, seen, noise.child(turn))
+                if done is not None:
+                    ended[chunk] = done
+                if outlook is not None:
+                    ended[chunk] |= outlook.stays_robust(turn, rows[chunk], seen.logits, part.labels)
             if self.oracle.approximate:
                 self._confirm(fooled, points, samples.labels)
             if found is not None:
@@ -236,6 +279,12 @@ class _Search:
         if climb is not None:
             climb.close()
         return fooled_at, found
+
+    def _outlook(self, made: Attack, round_: Round, samples: Samples) -> Outlook | None:
+        """What foresees the end of a round, if asked for and if it is one climb that lowers the margin."""
+        if self.safety is None or round_.rank or not (made.uses_gradient and made.inside):
+            return None
+        return Outlook(samples, made.evaluations, self.safety)
 
     def _evaluate(self, made: Attack, samples: Samples, state: State, gradient: bool) -> Evaluation:
         if gradient:
@@ -266,6 +315,9 @@ class _Oracle:
         self.approximate = compute.precision == "bf16"
         self.layout = torch.channels_last if compute.channels_last else torch.contiguous_format
         model.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.ask: Callable[[Tensor], Tensor] = model
+        if compute.compile:
+            self.ask = torch.compile(model, backend=compute.compile, dynamic=True)
 
     def to_floats(self, images: np.ndarray | Tensor) -> Tensor:
         """Return images as floats in [0, 1] on the model's device, from bytes or floats."""
@@ -290,19 +342,19 @@ class _Oracle:
 
     def _forward(self, x: Tensor, fast: bool) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast and self.approximate):
-            logits: Tensor = self.model(x)
+            logits: Tensor = self.ask(x)
         return logits.to(self.dtype)
 
 
 class _Climb:
     """Counts zero gradients and rising losses of a round, on the device, and reads them once at its end."""
 
-    def __init__(self, diagnostics: Diagnostics, rows: Tensor, dtype: torch.dtype) -> None:
+    def __init__(self, diagnostics: Diagnostics, samples: Samples) -> None:
         self.diagnostics = diagnostics
-        self.first = torch.zeros(len(rows), dtype=dtype, device=rows.device)
+        self.first = samples.images.new_zeros(len(samples))
         self.latest = torch.zeros_like(self.first)
-        self.moved = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
-        self.zero_gradients = torch.zeros((), dtype=torch.int64, device=rows.device)
+        self.moved = torch.zeros_like(self.first, dtype=torch.bool)
+        self.zero_gradients = torch.zeros((), dtype=torch.int64, device=samples.labels.device)
 
     def see(self, turn: int, rows: Tensor, seen: Evaluation) -> None:
         assert seen.loss is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,6 +42,12 @@ def dlr_targeted(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     first, _, third, fourth = logits.topk(4, dim=1).values.unbind(1)
     scale = first - 0.5 * (third + fourth) + _TINY
     return margin_targeted(logits, labels, targets) / scale
+
+
+def margins(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the label's logit minus the largest other, (B,): positive where the answer is right."""
+    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    return _pick(logits, labels) - others
 
 
 LOSSES: dict[str, Loss] = {"ce": ce, "dlr": dlr}

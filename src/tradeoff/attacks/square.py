@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tradeoff.attacks import balls, pgd
+from tradeoff.attacks import balls, losses, pgd
 from tradeoff.attacks.base import Attack, Evaluation, Round, Samples, State, overwrite
 from tradeoff.attacks.noise import Noise
 from tradeoff.params.fields import param
@@ -60,7 +60,7 @@ class Square(Attack):
 
     def update(self, turn: int, samples: Samples, state: State, seen: Evaluation, noise: Noise) -> None:
         assert isinstance(state, Search)
-        margin = margins(seen.logits, samples.labels)
+        margin = losses.margins(seen.logits, samples.labels)
         # A misclassified point is kept as well: the margin of a tie is 0.
         better = (margin < state.best_margin) | (margin <= 0)
         overwrite(state.best_x, better, state.x)
@@ -155,13 +155,6 @@ class SquareL2(Square):
         out_of.write(delta, torch.zeros_like(old))
         into.write(delta, fresh / (_length(fresh) + _TINY) * energy)
         return (images + self.epsilon * balls.normalise(delta, "l2")).clamp_(0, 1)
-
-
-def margins(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the label's logit minus the largest other, (B,)."""
-    own = logits.gather(1, labels[:, None])
-    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
-    return own[:, 0] - others
 
 
 def corners(samples: Samples, side: int, noise: Noise) -> tuple[Tensor, Tensor]:

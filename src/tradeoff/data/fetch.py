@@ -80,7 +80,10 @@ def _read(
             registry.check_mirror([name], {name: definition}, mirror)
             folder = mirror / "datasets" / name
             files = {split: [folder / f"{split}.parquet"] for split in registry.SPLITS}
-            return read_parquet(name, source, files, dict.fromkeys(files, Columns()), sha256, cache)
+            known = registry.read_manifest(mirror)
+            mirrored = {split: known.get(f"datasets/{name}/{split}.parquet", {}) for split in registry.SPLITS}
+            stated = {split: about["sha256"] for split, about in mirrored.items() if about}
+            return read_parquet(name, source, files, dict.fromkeys(files, Columns()), stated | sha256, cache)
         case _:
             return _download(name, source, _hub(name, source, definition), scratch)
 

@@ -100,10 +100,16 @@ def read_parquet(
             for batch in loaded[split].with_format("arrow").iter(ROWS_PER_GROUP):
                 where = f"dataset {name}, split {split}"
                 rows = _to_raw(batch, columns[split], class_names, domain_names, where)
-                yield rows.append_column("split", pa.array([split] * len(rows), pa.string()))
+                kept = batch["split"] if official else pa.array([split] * len(rows), pa.string())
+                yield rows.append_column("split", kept)
 
-    validation = "validation" in files
-    train = tables("train", "validation") if validation else tables("train")
+    # A mirror of a dataset with official validation images is in the raw form, which says them in train.parquet.
+    official = "split" in loaded["train"].column_names and set(loaded["train"].unique("split")) == {
+        "train",
+        "validation",
+    }
+    validation = "validation" in files or official
+    train = tables("train", "validation") if "validation" in files else tables("train")
     return RawDataset(class_names, domain_names, validation, train, tables("test"), {"files": read})
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from tradeoff.data.source import DatasetSource
 from tradeoff.errors import UserError
+from tradeoff.files import read_json
 
 DATASETS = {
     "aircraft": "tradeoff.data.sources.aircraft",
@@ -33,6 +34,7 @@ DATASETS = {
     "typeset_digits": "tradeoff.data.sources.typeset_digits",
 }
 SPLITS = ("train", "test")
+MANIFEST = "manifest.json"  # of a mirror
 
 Definition = Mapping[str, Any]
 
@@ -133,9 +135,31 @@ def announce_mirror(mirror: Path | None) -> None:
         os.environ["TRADEOFF_MIRROR"] = str(mirror.resolve())
 
 
-def check_mirror(names: Iterable[str], definitions: Mapping[str, Definition], mirror: Path) -> None:
-    """Raise one UserError that names every file a mirror lacks, or holds cut short, for these datasets."""
+def read_manifest(mirror: Path) -> dict[str, dict[str, Any]]:
+    """Return what a mirror's manifest says of each file (bytes, sha256, origin) by its path; {} without one."""
+    file = mirror / MANIFEST
+    if not file.is_file():
+        return {}
+    files: dict[str, dict[str, Any]] = read_json(file)["files"]
+    return files
+
+
+def mirrored_weights(weights: Mapping[str, Any]) -> str:
+    """Return how the weights that params ask for ({file: ...} or {hub: ...}) are called in a mirror's weights/."""
+    name: str = weights["file"] if "file" in weights else f"{weights['hub'].split('/')[-1]}.safetensors"
+    return name
+
+
+def check_mirror(
+    names: Iterable[str], definitions: Mapping[str, Definition], mirror: Path, weights: Iterable[str] = ()
+) -> None:
+    """Raise one UserError that names every file a mirror lacks, or holds cut short, of datasets and weights.
+
+    Sizes are compared with the mirror's manifest, if it has one. weights: names in the folder weights/; a file
+    that lies elsewhere under that name will do.
+    """
     faults = []
+    known = read_manifest(mirror)
     for name in names:
         definition = definitions.get(name, {})
         folder = mirror / "datasets" / name
@@ -146,12 +170,25 @@ def check_mirror(names: Iterable[str], definitions: Mapping[str, Definition], mi
             path = folder / f"{split}.parquet"
             if not path.is_file():
                 faults.append(f"{name}/{path.name} missing")
-            elif not is_whole_parquet(path):
+            elif not is_whole_parquet(path) or _other_size(path, f"datasets/{name}/{path.name}", known):
                 faults.append(f"{name}/{path.name} cut short")
+    for name in weights:
+        path = mirror / "weights" / name
+        if not path.is_file():
+            faults += [] if Path(name).is_file() else [f"weights/{name} missing"]
+        elif _other_size(path, f"weights/{name}", known):
+            faults.append(f"weights/{name} cut short")
     if faults:
         raise UserError(
-            str(mirror / "datasets"), "; ".join(faults), "whole Parquet files", "copy these files again"
+            str(mirror),
+            "; ".join(faults),
+            "whole files of everything the study needs",
+            "copy these files again",
         )
+
+
+def _other_size(path: Path, name: str, manifest: Mapping[str, Mapping[str, Any]]) -> bool:
+    return name in manifest and path.stat().st_size != manifest[name]["bytes"]
 
 
 def check_hub(names: Iterable[str], definitions: Mapping[str, Definition]) -> None:

@@ -44,6 +44,7 @@ class DatasetSource:
 
     classes: how many; None for a dataset of the user's own, which has as many as are found.
     domains: names of the domains it falls into; empty for most.
+    images: how many each split has; megabytes: of the download, about. For plans made before it is fetched.
     generated: its module has a function `generate() -> Generated` (see `tradeoff.data.generated`).
     hub: where it can be downloaded; None for one that only a mirror holds.
     """
@@ -53,5 +54,7 @@ class DatasetSource:
     licence: str
     citation: str
     domains: tuple[str, ...] = ()
+    images: Mapping[str, int] = field(default_factory=dict)
+    megabytes: int = 0
     generated: bool = False
     hub: Hub | None = None

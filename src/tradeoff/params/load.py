@@ -19,13 +19,19 @@ SCHEMA_FILE = Path(__file__).parents[3] / "schemas" / "params.schema.json"
 Params = dict[str, Any]
 
 
-def load_params(files: Sequence[str | Path], overrides: Params | None = None) -> Params:
+def load_params(
+    files: Sequence[str | Path], overrides: Params | None = None, *, tuned: bool = True
+) -> Params:
     """Read params.yaml and the overlays after it, and `overrides` last; return them merged and checked.
 
     UserError names the file and the key of the first mistake. An overlay has to state `study.name`, so
     that two studies never share a results folder.
+    tuned: read the section `tuned` that `make tune` wrote for the last of the files, too.
     """
     contents = {str(file): read_yaml(file) for file in files}
+    found = tuned_file(files[-1])
+    if tuned and found.is_file():
+        contents |= {str(found): read_yaml(found)}
     params = merge([*contents.values(), overrides or {}])
     first = next(iter(contents))
     for file, content in list(contents.items())[1:]:
@@ -45,6 +51,11 @@ def load_params(files: Sequence[str | Path], overrides: Params | None = None) ->
             f"{(sources or [first])[-1]}: {error.where}", error.found, error.expected, error.do
         ) from None
     return params
+
+
+def tuned_file(study_file: str | Path) -> Path:
+    """Return where `make tune` writes what it chose for a study: tuned/<name of its file>, beside it."""
+    return Path(study_file).parent / "tuned" / Path(study_file).name
 
 
 def check_params(params: Params) -> None:

@@ -38,6 +38,11 @@ def assemble() -> Schema:
                 "training": _object(RECIPE),
                 "robust_validation": _robust_validation(),
                 "probe_schedule": PROBE_SCHEDULE,
+                "snapshots": SNAPSHOTS,
+                "recipes": CELLS
+                | {"description": "recipes of single cells, which win over all other sections"},
+                "tuned": CELLS | {"description": "recipes that `make tune` chose; `recipes` win over them"},
+                "tuning": TUNING,
                 "strategies": _partial(_strategies()),
                 "objectives": _partial(_objectives()),
                 "probes": {"type": "object", "description": "probes by name", **_named(_probe())},
@@ -217,6 +222,35 @@ RECIPE: Schema = {
     "precision": _choice("of forward and backward passes", "fp32", "bf16"),
 }
 
+# dataset/backbone/strategy, and perhaps /objective
+CELL = r"^[a-z][a-z0-9_.]*/[a-z][a-z0-9_]*/[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)?$"
+CELLS = {"type": "object", "patternProperties": {CELL: _partial(RECIPE)}, "additionalProperties": False}
+_RANGE = {
+    "type": ["array", "null"],
+    "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 10},
+    "minItems": 2,
+    "maxItems": 2,
+    "description": "lowest and highest, searched logarithmically; null: not searched",
+}
+TUNING = _object(
+    {
+        "trials": _integer(1, "of each dataset, backbone and strategy"),
+        "epochs": {
+            "type": ["number", "null"],
+            "exclusiveMinimum": 0,
+            "description": "of a trial that is not stopped early; null: the recipe's",
+        },
+        "objective": {
+            "type": ["string", "null"],
+            "description": "the one that all others take their values from; null: the first; each: no other",
+        },
+        "reduction_factor": _integer(2, "one trial in so many goes on at each stage of successive halving"),
+        "seed": _integer(0, "of proposals and of the trials' training"),
+        "learning_rate": _RANGE,
+        "weight_decay": _RANGE,
+    }
+)
+
 PROBE_SCHEDULE = {
     "type": "array",
     "minItems": 1,
@@ -228,6 +262,16 @@ PROBE_SCHEDULE = {
     )
     | {"required": ["every"]},
     "description": "snapshots: every so many steps until a step; the last entry needs no `until`",
+}
+
+SNAPSHOTS = {
+    "anyOf": [
+        {"enum": ["all", "last"]},
+        _object(
+            {"every": _integer(1, "keep each n-th of the scheduled steps, the first and the last with them")}
+        ),
+    ],
+    "description": "which snapshots are kept: all, last, or {every: n}",
 }
 
 TRADEOFF = _object(
@@ -261,6 +305,7 @@ COMPUTE = _object(
         "probe_batch": _integer(1, "images in a batch of a probe"),
         "precision": _choice("of probes", "fp32", "bf16"),
         "channels_last": {"type": "boolean", "description": "memory layout for convolutions"},
+        "compile": {"type": "boolean", "description": "torch.compile for probes on a GPU"},
     }
 )
 

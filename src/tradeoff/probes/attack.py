@@ -5,17 +5,26 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from torch import nn
 
 from tradeoff import attacks
 from tradeoff.attacks.balls import NORMS
-from tradeoff.attacks.engine import Compute, sweep
-from tradeoff.attacks.threat import threat
+from tradeoff.attacks.engine import Compute, SweepResult, sweep
+from tradeoff.attacks.noise import Noise
+from tradeoff.attacks.shortcuts import Shortcuts
+from tradeoff.attacks.threat import Threat, threat
 from tradeoff.params.epsilon import SCHEMA
+from tradeoff.params.fields import from_mapping, schema_of
 from tradeoff.probes.measured import Measured, TestSet
 
 # Keys of a probe that are not parameters of its attack.
-OWN = ("kind", "name", "epsilons", "seed", "limit", "compute")
+OWN = ("kind", "name", "epsilons", "seed", "limit", "compute", "shortcuts")
+# Attacks that climb from one point step by step, so that it helps to see the end coming or to start well.
+SHORTENED = ("pgd", "apgd")
+# The stream that decides who is audited; attacks count theirs from 0.
+_AUDIT = 2**40
 
 
 def schema() -> dict[str, Any]:
@@ -32,7 +41,10 @@ def schema() -> dict[str, Any]:
         },
         "seed": {"type": "integer", "minimum": 0, "description": "of random starts"},
     }
+    shortcuts = {"shortcuts": {**schema_of(Shortcuts), "type": ["object", "null"]}}
     parameters = {name: attacks.schema(name) for name in attacks.ATTACKS}
+    for name in SHORTENED:
+        parameters[name]["properties"] |= shortcuts
     return {
         "type": "object",
         "description": "accuracy under attack",
@@ -54,13 +66,28 @@ def evaluate(
     """Attack the first test set at every epsilon, rising; see `tradeoff.attacks.engine.sweep`.
 
     The outcome `first_failure` is (n,) uint8: 0 misclassified, k first fooled at epsilons[k-1], 255 robust.
+    With `shortcuts` a random share of the samples, by their own streams, gets the exact attack as well.
     """
     test = test_sets[0]
     epsilons = probe["epsilons"]
     searched = threat({key: value for key, value in probe.items() if key not in OWN}, epsilons[0])
+    seed, shortcuts = probe.get("seed", 0), from_mapping(Shortcuts, probe.get("shortcuts") or {})
     result = sweep(
-        model, test.images, test.labels, test.ids, searched, epsilons, probe.get("seed", 0), compute
+        model,
+        test.images,
+        test.labels,
+        test.ids,
+        searched,
+        epsilons,
+        seed,
+        compute,
+        shortcuts.safety if shortcuts.early_accept else None,
+        _hints(test) if shortcuts.warm_start else None,
     )
+    audits: list[dict[str, int]] = [{} for _ in range(len(epsilons) + 1)]
+    if shortcuts.early_accept or shortcuts.warm_start:
+        drawn = Noise(seed, (_AUDIT,)).uniform(torch.from_numpy(test.ids), (1,))[:, 0].numpy()
+        audits = _audit(model, test, searched, epsilons, seed, compute, result, drawn < shortcuts.audit)
     rows = [
         {
             "test_set": test.reference,
@@ -69,6 +96,7 @@ def evaluate(
             "n": len(test.labels),
             "correct": int((result.first_failure > rank).sum()),
         }
+        | audits[rank]
         for rank, epsilon in enumerate([0.0, *epsilons])
     ]
     return Measured(
@@ -76,4 +104,43 @@ def evaluate(
         {"first_failure": result.first_failure},
         dataclasses.asdict(result.diagnostics) | {"norm": searched.norm},
         {"epsilons": json.dumps(epsilons)},
+        result.hints,
     )
+
+
+def _hints(test: TestSet) -> np.ndarray:
+    """What the snapshot before left; the first one has nothing to go by."""
+    return np.zeros(test.images.shape, np.int8) if test.hints is None else test.hints
+
+
+def _audit(
+    model: nn.Module,
+    test: TestSet,
+    searched: Threat,
+    epsilons: Sequence[float],
+    seed: int,
+    compute: Compute,
+    result: SweepResult,
+    chosen: np.ndarray,
+) -> list[dict[str, int]]:
+    """Attack the chosen samples again without shortcuts. Return for each epsilon, 0 first, how many were
+    audited (those classified correctly, as no others are attacked), and how many had the wrong verdict."""
+    chosen = chosen & (result.first_failure > 0)
+    rows = np.flatnonzero(chosen)
+    found = result.first_failure[rows]
+    exact = found
+    if len(rows):
+        exact = sweep(
+            model,
+            test.images[rows],
+            test.labels[rows],
+            test.ids[rows],
+            searched,
+            epsilons,
+            seed,
+            compute,
+        ).first_failure
+    return [
+        {"audited": len(rows), "disagreed": int(((found > rank) != (exact > rank)).sum())}
+        for rank in range(len(epsilons) + 1)
+    ]

@@ -14,6 +14,8 @@ BLACK_BOX = 0.002
 BLACK_BOXES = ("square",)
 # At this linf radius every image can be made plain grey.
 ANY_IMAGE = 0.5
+# Shortcuts whose verdict differs on more than this share of the audited samples are too bold.
+DISAGREED = 0.01
 # Too few climbs or samples prove nothing.
 ENOUGH = 20
 
@@ -21,8 +23,8 @@ ENOUGH = 20
 def flags(rows: Sequence[Mapping[str, Any]], diagnostics: Mapping[int, Mapping[str, Any]]) -> list[str]:
     """Return a line for everything suspicious.
 
-    rows: the probe's table (step, test_set, epsilon, n, correct); under corruptions (epsilon None) there is nothing
-    that cannot be. diagnostics: by step, see
+    rows: the probe's table (step, test_set, epsilon, n, correct; audited and disagreed where shortcuts were
+    taken); under corruptions (epsilon None) there is nothing that cannot be. diagnostics: by step, see
     `tradeoff.attacks.engine.Diagnostics`; empty for probes without attacks.
     """
     found: list[str] = []
@@ -31,10 +33,23 @@ def flags(rows: Sequence[Mapping[str, Any]], diagnostics: Mapping[int, Mapping[s
     for (_, step), group in groupby(ordered, key=lambda row: (row["test_set"], row["step"])):
         norm = diagnostics.get(step, {}).get("norm")
         found += [f"step {step}: {words}" for words in _curve(list(group), norm)]
+    found += _audits(rows)
     for step, counts in diagnostics.items():
         n = next((row["n"] for row in rows if row["step"] == step), 0)
         found += [f"step {step}: {words}" for words in _search(counts, n)]
     return found
+
+
+def _audits(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """Whether shortcuts changed more verdicts than they may, over all snapshots and epsilons."""
+    audited, disagreed = (
+        sum(row.get(key) or 0 for row in rows if row["epsilon"] > 0) for key in ("audited", "disagreed")
+    )
+    if disagreed > DISAGREED * audited:
+        yield (
+            f"the exact attack judged {disagreed} of {audited} audited verdicts otherwise: the shortcuts are too"
+            " bold for this model; raise their safety, or leave them out"
+        )
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], norm: str | None) -> Iterable[str]:

@@ -27,11 +27,14 @@ SCHEMA = pa.schema(
         ("accuracy", pa.float64()),
         ("low", pa.float64()),
         ("high", pa.float64()),
+        # Null where the number is exact: no shortcuts were taken.
+        ("audited", pa.int64()),
+        ("disagreed", pa.int64()),
     ]
 )
 CONFIDENCE = 0.95
 # safetensors' names of the types that outcomes have.
-_TYPES = {np.dtype(np.uint8): "U8", np.dtype(np.int64): "I64"}
+_TYPES = {np.dtype(np.uint8): "U8", np.dtype(np.int64): "I64", np.dtype(np.int8): "I8"}
 
 
 def write_table(
@@ -39,7 +42,8 @@ def write_table(
 ) -> None:
     """Write rows (the columns of SCHEMA but accuracy, low and high) as Parquet.
 
-    low, high: the 95% Wilson interval. Its schema metadata holds `identity` and `flags`, each JSON.
+    low, high: the 95% Wilson interval. Rows may lack audited and disagreed, which stay null. The schema metadata
+    holds `identity` and `flags`, each JSON.
     """
     complete = [{**row, **_shares(row["correct"], row["n"])} for row in rows]
     about = {"identity": canonical_json(dict(identity)), "flags": json.dumps(list(flags))}
@@ -49,7 +53,7 @@ def write_table(
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write uint8 and int64 arrays as safetensors.
+    """Write uint8, int8 and int64 arrays as safetensors.
 
     The library's own writer puts several metadata keys in an order that changes from process to process.
     """

@@ -4,11 +4,13 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
@@ -63,14 +65,24 @@ def probe_run(
     parts = _Parts(outputs.table, identity)
     parts.drop_other_attempts()
     subject = _Subject(about, run, weights, probe["compute"]["device"])
-    todo = [step for step in steps[shard[0] :: shard[1]] if not parts.has(step)]
-    kind, compute = probes.load(probe["kind"]), _compute(probe["compute"])
+    chained = bool((probe.get("shortcuts") or {}).get("warm_start"))
+    if chained and shard[1] > 1:
+        raise UserError(
+            f"shard {shard[0] + 1}/{shard[1]}",
+            f"the probe {probe['name']} with warm_start, where each snapshot builds on the one before",
+            "one job for all snapshots",
+            "leave out --shard, or warm_start",
+        )
+    todo = parts.missing_in_a_row(steps) if chained else parts.missing(steps[shard[0] :: shard[1]])
+    kind, compute = probes.load(probe["kind"]), _compute(probe["compute"], subject.device)
     evaluated: Sequence[TestSet] = test_sets
     if todo and hasattr(kind, "prepare"):
         evaluated = kind.prepare(test_sets, probe, parts.prepared)
     started = time.monotonic()
     for done, step in enumerate(todo, start=1):
         before = time.monotonic()
+        if chained:
+            evaluated = [replace(test_sets[0], hints=parts.hints_before(step, steps))]
         measured = kind.evaluate(subject.at(step), evaluated, probe, compute)
         seconds = time.monotonic() - before
         parts.save(step, measured, seconds)
@@ -121,7 +133,29 @@ class _Parts:
     def has(self, step: int) -> bool:
         return self._file(step).exists()
 
+    def missing(self, steps: list[int]) -> list[int]:
+        """Return the steps that have no part yet."""
+        return [step for step in steps if not self.has(step)]
+
+    def missing_in_a_row(self, steps: list[int]) -> list[int]:
+        """Return the steps from the first one on that has no part, or from the start without its hints."""
+        done = sum(1 for _ in takewhile(self.has, steps))
+        continues = done in (0, len(steps)) or self._hints(steps[done - 1]).exists()
+        return steps[done:] if continues else steps
+
+    def hints_before(self, step: int, steps: list[int]) -> np.ndarray | None:
+        """Return what the snapshot before `step` left to start from; None for the first."""
+        place = steps.index(step)
+        if place == 0:
+            return None
+        with safe_open(self._hints(steps[place - 1]), "numpy") as opened:
+            hints: np.ndarray = opened.get_tensor("hints")
+        return hints
+
     def save(self, step: int, measured: Measured, seconds: float) -> None:
+        """Keep a snapshot's results, and its hints instead of those before: first, as parts promise them."""
+        if measured.hints is not None:
+            write_tensors(self._hints(step), {"hints": measured.hints}, {})
         about = {
             "rows": measured.rows,
             "diagnostics": measured.diagnostics,
@@ -129,6 +163,9 @@ class _Parts:
             "seconds": seconds,
         }
         write_tensors(self._file(step), measured.outcomes, {"about": json.dumps(about)})
+        for file in self.folder.glob("*.hints"):
+            if file != self._hints(step):
+                file.unlink()
 
     def load(self, step: int) -> tuple[Measured, float]:
         """Return what `save` was given; UserError when the file is not whole."""
@@ -146,6 +183,9 @@ class _Parts:
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _hints(self, step: int) -> Path:
+        return self.folder / f"{step:08d}.hints"
 
     def _file(self, step: int) -> Path:
         return self.folder / f"{step:08d}.safetensors"
@@ -240,8 +280,11 @@ def _test_sets(data: dict[str, Path], about: dict[str, Any], limit: int | None) 
     return test_sets
 
 
-def _compute(settings: dict[str, Any]) -> Compute:
-    return Compute(settings["batch_size"], settings["precision"], settings["channels_last"])
+def _compute(settings: dict[str, Any], device: torch.device) -> Compute:
+    backend = "inductor" if settings["compile"] and device.type == "cuda" else None
+    if settings["compile"] and backend is None:
+        print("compute.compile: left out on the CPU, where it does not pay", flush=True)
+    return Compute(settings["batch_size"], settings["precision"], settings["channels_last"], backend)
 
 
 def _progress(number: int, of: int, step: int, measured: Measured, seconds: float, left: float) -> str:

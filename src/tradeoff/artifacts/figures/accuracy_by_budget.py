@@ -22,7 +22,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     confidence = results.study["params"]["tradeoff"]["confidence"]
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
     table = with_standard_at_zero(ends, ["clean", "clean_low", "clean_high"])
-    reference = published.main_results().merge(ends[[*CELL, "epsilon_g", "method"]].drop_duplicates(), on=[*CELL, "epsilon_g", "method"])
+    reference = published.main_results().merge(
+        ends[[*CELL, "epsilon_g", "method"]].drop_duplicates(), on=[*CELL, "epsilon_g", "method"]
+    )
     fig, comparisons = grid(results, "ε_g (1/255)", "Clean accuracy (%)", by_budget=False)
     for one in comparisons:
         budget_axis(one.axes, table)

@@ -25,7 +25,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     probes = probes_of_kind(results.study, "attack")
     probes.sort(key=lambda probe: probe != results.threat.probe)
     parts = [
-        transfer(finals(results.study, results.probes, probe), adapted).assign(probe=probe) for probe in probes
+        transfer(finals(results.study, results.probes, probe), adapted).assign(probe=probe)
+        for probe in probes
     ]
     table = ordered(results, pd.concat(parts, ignore_index=True))
     sizes = budgets(results.study)
@@ -44,7 +45,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             r = correlation(robust["delay"], robust[measure])
             axes.set_title(f"ε_g = {format_epsilon(size)}" + ("" if pd.isna(r) else f", r = {signed(r, 2)}"))
     method_key(fig, table["method"])
-    style.note(fig, "one point per run, at its last snapshot; hollow: it never adapted, so its delay is longer")
+    style.note(
+        fig, "one point per run, at its last snapshot; hollow: it never adapted, so its delay is longer"
+    )
     return fig, table
 
 

@@ -30,7 +30,13 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         draw_methods(one.axes, rows, "pixels", ("delay", "low", "high"), scale=1, markers=True)
         never = rows[~rows["reached"].astype(bool)]
         one.axes.plot(
-            never["pixels"], never["delay"], linestyle="", marker="o", markersize=7, color="0.4", fillstyle="none"
+            never["pixels"],
+            never["delay"],
+            linestyle="",
+            marker="o",
+            markersize=7,
+            color="0.4",
+            fillstyle="none",
         )
     method_key(fig, table["method"])
     threshold = results.study["params"]["tradeoff"]["onset_accuracy"]

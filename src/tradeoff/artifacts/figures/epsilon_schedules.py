@@ -48,7 +48,7 @@ def _changes(training: pd.DataFrame) -> pd.DataFrame:
 
 def _distinct(rows: pd.DataFrame) -> list[pd.DataFrame]:
     """The curves of a method's runs, equal ones once."""
-    curves = {}
+    curves: dict[tuple[float, ...], pd.DataFrame] = {}
     for _, run in rows.groupby("run", sort=False):
         curves.setdefault(tuple(run["epoch"].round(9)) + tuple(run["epsilon"].round(9)), run)
     return list(curves.values())

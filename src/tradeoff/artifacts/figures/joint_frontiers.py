@@ -22,7 +22,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     fig, comparisons = grid(results, "Accuracy (%)", "Accuracy at ε_g (%)")
     for one in comparisons:
         for (method, _), rows in one.rows(table).groupby(["method", "seed"], sort=False):
-            _draw_frontier(one.axes, rows[["accuracy", "robustness"]].to_numpy() * 100, method_look(str(method)))
+            _draw_frontier(
+                one.axes, rows[["accuracy", "robustness"]].to_numpy() * 100, method_look(str(method))
+            )
         one.axes.set_xlim(0, 101)
         one.axes.set_ylim(0, 101)
     method_key(fig, table["method"])
@@ -41,7 +43,13 @@ def _at_own_budget(results: Results) -> pd.DataFrame:
 
 def _draw_frontier(axes: Axes, points: np.ndarray, one: Look) -> None:
     axes.plot(
-        *points.T, linestyle="", marker=one.marker, color=one.colour, markersize=2, alpha=0.25, markeredgewidth=0.4
+        *points.T,
+        linestyle="",
+        marker=one.marker,
+        color=one.colour,
+        markersize=2,
+        alpha=0.25,
+        markeredgewidth=0.4,
     )
     front = pareto_front(points)
     x = np.concatenate([[0], np.repeat(front[:, 0], 2)])

@@ -47,10 +47,13 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         line[0].set_ylabel("Accuracy (%)")
     cells = len(table.drop_duplicates(list(CELL)))
     if len(reference):
-        hollow = Line2D([], [], marker="o", markerfacecolor="white", color="0.4", linestyle="", label="published mean")
+        hollow = Line2D(
+            [], [], marker="o", markerfacecolor="white", color="0.4", linestyle="", label="published mean"
+        )
         style.key_of(fig, [hollow])
     style.note(
-        fig, f"{results.threat.probe}; grey: each of {cells} cells; bars: 95% intervals over cells, where several"
+        fig,
+        f"{results.threat.probe}; grey: each of {cells} cells; bars: 95% intervals over cells, where several",
     )
     return fig, pd.concat([table, reference.assign(source="published")])
 
@@ -63,7 +66,7 @@ def _same_cells(table: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_cells(axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: str) -> None:
     for _, cell in rows.groupby(list(CELL), sort=False):
-        values = cell.set_index("method")[measure].reindex(names)
+        values = cell.set_index("method")[measure].reindex(list(names))
         axes.plot(range(len(names)), values * 100, color="0.8", linewidth=0.6)
 
 

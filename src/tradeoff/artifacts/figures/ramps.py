@@ -1,5 +1,7 @@
 """Validation curves under schedules whose ramps start and end at different times."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -12,9 +14,10 @@ from tradeoff.analysis.study_file import budgets
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import epoch_axis
 from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.validation import plain_line
 from tradeoff.params.epsilon import format_epsilon
 
-QUANTITIES = {"validation_accuracy": "-", "validation_robust_accuracy": "--"}
+QUANTITIES: dict[str, Any] = {"validation_accuracy": "-", "validation_robust_accuracy": "--"}
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -24,7 +27,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     sizes = budgets(results.study)
     fig = style.figure(style.TWO_COLUMNS, 0.8 + 1.7 * len(sizes))
     grid = fig.subplots(len(sizes), len(starts), squeeze=False, sharex=True, sharey=True)
-    colours = {end: colormaps["viridis"](place / max(len(ends) - 1, 1) * 0.9) for place, end in enumerate(ends)}
+    colours = {
+        end: colormaps["viridis"](place / max(len(ends) - 1, 1) * 0.9) for place, end in enumerate(ends)
+    }
     for line, size in zip(grid, sizes, strict=True):
         for axes, start in zip(line, starts, strict=True):
             rows = table[(table["epsilon_g"] == size) & (table["t1"] == start)]
@@ -36,16 +41,13 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
                 axes.set_xlabel("Epoch")
     fig.supylabel("Validation accuracy (%)", fontsize=style.RC["axes.labelsize"])
     handles = [Line2D([], [], color=colour, label=f"T2 = {end:.0%}") for end, colour in colours.items()]
-    handles += [
-        Line2D([], [], color="0.4", linestyle=line, label=name)
-        for name, line in (("clean", "-"), ("attacked", "--"))
-    ]
+    handles += [plain_line("clean", "-"), plain_line("attacked", "--")]
     style.key_of(fig, handles)
     style.note(fig, "T1 = T2 = 0%: RFT fix; T1 = T2: a hard switch; means over cells and seeds")
     return fig, table
 
 
-def _draw_ends(axes: Axes, rows: pd.DataFrame, colours: dict[float, tuple[float, ...]]) -> None:
+def _draw_ends(axes: Axes, rows: pd.DataFrame, colours: dict[float, Any]) -> None:
     for (end, quantity), curve in rows.groupby(["t2", "quantity"], sort=False):
         axes.plot(
             curve["epoch"],

@@ -44,5 +44,5 @@ def _curves(results: Results) -> pd.DataFrame:
         high=("high", "max"),
         seeds=("seed", "nunique"),
     )
-    joined = joined.reset_index().sort_values(keys[:4] + ["epsilon"], kind="stable")
+    joined = joined.reset_index().sort_values([*keys[:4], "epsilon"], kind="stable")
     return joined.assign(pixels=joined["epsilon"] * 255)

@@ -24,9 +24,11 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     keys = [*PANEL, "test_set"]
     if len(table[keys].drop_duplicates()) > MOST_PANELS:
         shown = _mean_over_test_sets(table)
-    named = {(panel.dataset, panel.backbone, panel.objective): panel.name for panel in results.panels}
+    named: dict[tuple[str, ...], str] = {
+        (panel.dataset, panel.backbone, panel.objective): panel.name for panel in results.panels
+    }
     groups = [
-        (f"{named[key[:3]]} → {key[3]}", rows)
+        (f"{named[tuple(map(str, key[:3]))]} → {key[3]}", rows)
         for key, rows in shown.groupby(keys, sort=False)
     ]
     fig, grid = squares(

@@ -69,11 +69,11 @@ def latex(table: Table) -> str:
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
-        f"\\caption{{{_escaped(table.caption)}}}",
+        f"\\caption{{{escaped(table.caption)}}}",
         "\\centering\\small",
         f"\\begin{{tabular}}{{{columns}}}",
         "\\toprule",
-        " & ".join(map(_escaped, table.header)) + r" \\",
+        " & ".join(map(escaped, table.header)) + r" \\",
         "\\midrule",
         *(" & ".join(line) + r" \\" for line in body),
         "\\bottomrule",
@@ -102,10 +102,11 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = _escaped(cell.text)
+    text = escaped(cell.text)
     text = {1: f"\\textbf{{{text}}}", 2: f"\\underline{{{text}}}"}.get(cell.rank, text)
-    return f"{text} {{\\scriptsize {_escaped(cell.small)}}}" if cell.small else text
+    return f"{text} {{\\scriptsize {escaped(cell.small)}}}" if cell.small else text
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return text with the characters that are special in LaTeX escaped."""
     return "".join(_LATEX.get(character, character) for character in text)

@@ -2,6 +2,7 @@
 
 from tradeoff.analysis.metrics import last_and_peak
 from tradeoff.analysis.study_file import expected_up_to
+from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
@@ -32,7 +33,7 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: accuracy and robust accuracy ({results.threat}) in percent, at"
         " the last snapshot and where robust accuracy peaked, with 95% intervals. Expected robustness:"
-        f" {_averaged(results)}. Bold: best of its dataset; underlined: second."
+        f" {_averaged(results)}. Bold: best of its dataset; underlined: second.{audit_note(results)}"
     )
     return Table(caption, ["Dataset", "Strategy", *MEASURES, "At step"], rows, data, left=2)
 

@@ -31,7 +31,9 @@ def make(results: Results) -> Table:
         about += [format_epsilon(row["epsilon_g"]), method_look(row["method"]).label]
         late = "" if row["reached"] == row["seeds"] else "> "
         numbers = [
-            f"{row['onset']:.1f}" if row["reached"] == row["seeds"] else f"{row['reached']} of {row['seeds']} runs",
+            f"{row['onset']:.1f}"
+            if row["reached"] == row["seeds"]
+            else f"{row['reached']} of {row['seeds']} runs",
             late + _decimal(row["delay"]),
             _percent(row["clean"]),
             "—" if np.isnan(row["severity"]) else signed(row["severity"] * 100, 1),
@@ -45,7 +47,7 @@ def make(results: Results) -> Table:
     threshold = results.study["params"]["tradeoff"]["onset_accuracy"]
     caption = (
         f"{results.study['study']['title']}: onset of task adaptation, the first epoch with a validation accuracy above"
-        f" {threshold:.0%} (where some runs never got there: how many did); delay after standard fine-tuning, in epochs;"
+        f" {threshold:.0%} (where some runs never got there: how many did); delay in epochs after standard fine-tuning;"
         " final clean accuracy, and severity, how many points it lies below standard fine-tuning's; the epoch of the"
         " best validation accuracy (robust where measured), and that accuracy then and at the end."
         f" {_correlations(runs)}"

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.points import PANEL
+from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table, ranked
@@ -34,7 +35,7 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: trade-off AUC, the area between the frontier of accuracy and"
         f" robustness and (0, 0), with {confidence * 100:g}% intervals{shared(areas, shown)}."
-        " Bold: best; underlined: second."
+        f" Bold: best; underlined: second.{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", *datasets, "Above average (%)"]
     return Table(

@@ -57,6 +57,8 @@ def _groups(results: Results, cells: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def _means(cells: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     means = over_cells(cells, ["method"])
-    beside = over_cells(reference, ["method"]).rename(columns={name: f"published_{name}" for name in MEASURES})
+    beside = over_cells(reference, ["method"]).rename(
+        columns={name: f"published_{name}" for name in MEASURES}
+    )
     # A mean over other cells would be no counterpart.
     return means.merge(beside, on=["method", "cells"], how="left")

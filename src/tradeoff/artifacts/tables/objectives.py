@@ -51,9 +51,7 @@ def _measured(results: Results) -> pd.DataFrame:
     for probe in probes_of_kind(results.study, "attack"):
         table = over_seeds(finals(results.study, results.probes, probe), confidence)
         measured = {
-            f"{name}{end}": f"{name}:{probe}{end}"
-            for name in MEASURES[1:]
-            for end in ("", "_low", "_high")
+            f"{name}{end}": f"{name}:{probe}{end}" for name in MEASURES[1:] for end in ("", "_low", "_high")
         }
         table = table.rename(columns=measured)
         data = table if data is None else data.merge(table[[*KEYS, *measured.values()]], on=KEYS)

@@ -30,10 +30,25 @@ def make(results: Results) -> Table:
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
     tests = [row | {"source": "this study"} for row in compared(ends, names)]
     if {"rft_fix", "rft_sched"} <= set(names):
-        tests += [row | {"source": PUBLISHED} for row in compared(published.main_results(), ["rft_fix", "rft_sched"])]
+        tests += [
+            row | {"source": PUBLISHED}
+            for row in compared(published.main_results(), ["rft_fix", "rft_sched"])
+        ]
     data = pd.DataFrame(tests)
     rows = [[Cell(text) for text in _words(row)] for row in tests]
-    header = ["Source", "ε_g", "Objectives", "Measure", "Cells", "Difference", "Higher in", "t", "p", "W", "p of W"]
+    header = [
+        "Source",
+        "ε_g",
+        "Objectives",
+        "Measure",
+        "Cells",
+        "Difference",
+        "Higher in",
+        "t",
+        "p",
+        "W",
+        "p of W",
+    ]
     caption = (
         f"{results.study['study']['title']}: paired tests over cells (dataset, backbone and strategy) under"
         f" {results.threat.probe}. Difference: its mean in percentage points; higher in: cells in which the first"
@@ -49,7 +64,9 @@ def compared(table: pd.DataFrame, names: list[str]) -> Iterator[dict[str, Any]]:
     table: one row per cell, ε_g and method, with the measures.
     """
     for budget in sorted(table["epsilon_g"].unique()):
-        wide = table[table["epsilon_g"] == budget].pivot(index=list(CELL), columns="method", values=list(MEASURES))
+        wide = table[table["epsilon_g"] == budget].pivot(
+            index=list(CELL), columns="method", values=list(MEASURES)
+        )
         for (second, first), measure in itertools.product(itertools.combinations(names, 2), MEASURES):
             result = paired(wide[measure][first], wide[measure][second])
             yield {"epsilon_g": budget, "first": first, "second": second, "measure": measure} | vars(result)
@@ -57,7 +74,10 @@ def compared(table: pd.DataFrame, names: list[str]) -> Iterator[dict[str, Any]]:
 
 def _words(row: dict[str, Any]) -> list[str]:
     pair = " − ".join(method_look(row[name]).label for name in ("first", "second"))
-    tests = [_number(row[name], pattern) for name, pattern in (("t", ".2f"), ("p", ".2g"), ("w", "g"), ("w_p", ".2g"))]
+    tests = [
+        _number(row[name], pattern)
+        for name, pattern in (("t", ".2f"), ("p", ".2g"), ("w", "g"), ("w_p", ".2g"))
+    ]
     return [
         row["source"],
         format_epsilon(row["epsilon_g"]),

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
@@ -23,7 +24,7 @@ def make(results: Results) -> Table:
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
         f"{results.study['study']['title']}: trade-off AUC of each variant's own frontier, with"
-        f" {confidence * 100:g}% intervals{shared(areas, shown)}. Bold: best of its strategy; underlined: second."
+        f" {confidence * 100:g}% intervals{shared(areas, shown)}. Bold: best of its strategy; underlined: second.{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", "Variant", *datasets]
     return Table(caption, header, rows, areas, left=len(shown) + 2)

@@ -5,6 +5,8 @@ from tradeoff.data.source import Columns, DatasetSource, Hub
 SOURCE = DatasetSource(
     title="CIFAR-100",
     classes=100,
+    images={"train": 50_000, "test": 10_000},
+    megabytes=142,
     licence="not stated by its authors; research use",
     citation="Krizhevsky, Learning multiple layers of features from tiny images, 2009",
     hub=Hub(

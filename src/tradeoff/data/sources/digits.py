@@ -9,6 +9,8 @@ from tradeoff.data.source import DatasetSource
 SOURCE = DatasetSource(
     title="Handwritten digits (scikit-learn)",
     classes=10,
+    images={"train": 1_297, "test": 500},
+    megabytes=1,
     licence="CC BY 4.0",
     citation="Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI repository, 1998",
     generated=True,

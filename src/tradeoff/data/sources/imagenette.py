@@ -5,6 +5,8 @@ from tradeoff.data.source import DatasetSource, Hub
 SOURCE = DatasetSource(
     title="Imagenette",
     classes=10,
+    images={"train": 9_469, "test": 3_925},
+    megabytes=1_500,
     licence="Apache 2.0; the images under ImageNet's terms",
     citation="Howard, Imagenette, https://github.com/fastai/imagenette, 2019",
     # Its repository holds archives and a loading script; this commit is the hub's conversion to Parquet.

@@ -5,6 +5,8 @@ from tradeoff.data.source import DatasetSource, Hub
 SOURCE = DatasetSource(
     title="Places365",
     classes=365,
+    images={"train": 1_803_460, "test": 36_500},
+    megabytes=26_000,
     licence="non-commercial research and education",
     citation="Zhou et al., Places: a 10 million image database for scene recognition, TPAMI 2017",
     # Two repositories, both labelled in the order of the authors' list of categories; only the first has names.

@@ -1,0 +1,201 @@
+"""Searches: they find the peak of a known function, resume exactly, read no test image, and decide what runs do."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from safetensors.torch import save_file
+
+from tests.data_support import write_raw
+from tradeoff import runs, tuning
+from tradeoff.backbones import build
+from tradeoff.data.pack import pack
+from tradeoff.data.packed import PackedDataset
+from tradeoff.errors import UserError
+from tradeoff.files import digest_of, read_json, write_json
+from tradeoff.params import load_params
+from tradeoff.study import Study
+from workflow_scripts import write_tuned
+
+ROOT = Path(__file__).parents[1]
+CELL = "digits/glyph_vit/lora"
+EPOCHS = 9
+
+
+class Killed(BaseException):
+    pass
+
+
+def study(overlay=None):
+    return Study(load_params([ROOT / "params.yaml"], overlay))
+
+
+@pytest.fixture
+def search(tmp_path, monkeypatch):
+    """A search over a known accuracy, highest at a rate of 1e-3, that grows with the epochs."""
+    calls = []
+
+    def known(spec, data, weights, parts, watch):
+        if len(calls) == search.dies_at:
+            search.dies_at = None
+            raise Killed
+        rate = spec["training"]["learning_rate"]
+        calls.append(rate)
+        for epoch in range(1, EPOCHS + 1):
+            accuracy = math.exp(-((math.log10(rate) + 3) ** 2)) * epoch / EPOCHS
+            watch(accuracy)
+        return accuracy
+
+    class Search:
+        dies_at = None
+        rates = calls
+
+        def run(self, output, trials=24):
+            spec = {
+                "run": {"training": {"learning_rate": 1.0}},
+                "search": {"learning_rate": [1e-5, 1e-1]},
+                "trials": trials,
+                "reduction_factor": 3,
+                "seed": 0,
+            }
+            tuning.tune(spec, "code", tmp_path / "data", tmp_path / "weights", output)
+            return read_json(output)
+
+    search = Search()
+    (tmp_path / "weights").write_bytes(b"weights")
+    monkeypatch.setattr(tuning, "try_out", known)
+    monkeypatch.setattr(
+        PackedDataset, "open", classmethod(lambda cls, folder: type("P", (), {"digest": "d"}))
+    )
+    return search
+
+
+def test_the_peak_of_a_known_accuracy_is_found_and_poor_trials_are_stopped_early(search, tmp_path):
+    found = search.run(tmp_path / "found.json")
+    assert 0.5e-3 < found["chosen"]["learning_rate"] < 2e-3
+    assert len(found["trials"]) == 24
+    complete = [trial for trial in found["trials"] if trial["state"] == "complete"]
+    assert found["validation_accuracy"] == max(trial["accuracy"] for trial in complete)
+    pruned = [trial for trial in found["trials"] if trial["state"] == "pruned"]
+    assert len(pruned) >= 8
+    assert all(len(trial["epochs"]) < EPOCHS for trial in pruned)
+    assert all(1e-5 <= rate <= 1e-1 for rate in search.rates)
+    assert [path.name for path in tmp_path.glob("found*")] == ["found.json"]
+
+
+@pytest.mark.parametrize("dies_at", [0, 1, 7, 13])
+def test_killed_and_continued_it_finds_the_same_bytes(search, tmp_path, dies_at):
+    search.run(tmp_path / "whole.json", trials=14)
+    search.rates.clear()
+    search.dies_at = dies_at
+    with pytest.raises(Killed):
+        search.run(tmp_path / "killed.json", trials=14)
+    search.run(tmp_path / "killed.json", trials=14)
+    assert len(search.rates) == 14
+    assert (tmp_path / "killed.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_a_trial_that_diverges_counts_as_the_worst(search, tmp_path, monkeypatch):
+    known = tuning.try_out
+
+    def sometimes(spec, *rest):
+        if spec["training"]["learning_rate"] > 1e-2:
+            raise UserError("run", "a loss of nan", "finite numbers")
+        return known(spec, *rest)
+
+    monkeypatch.setattr(tuning, "try_out", sometimes)
+    found = search.run(tmp_path / "found.json")
+    assert any(trial["accuracy"] == 0 for trial in found["trials"])
+    assert found["chosen"]["learning_rate"] < 1e-2
+
+
+def test_a_real_search_reads_training_and_validation_images_alone(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % 10
+    images = (random.integers(0, 25, (60, 16, 16, 3)) + 23 * labels[:, None, None, None]).astype(np.uint8)
+    names = [str(k) for k in range(10)]
+    (tmp_path / "raw").mkdir()
+    write_raw(tmp_path / "raw", {"train": (images, labels), "test": (images[:20], labels[:20])}, names)
+    pack(tmp_path / "raw", tmp_path / "packed", 16, "squash")
+    overlay = {
+        "study": {"name": "x", "strategies": ["linear"]},
+        "training": {"epochs": 2, "batch_size": 16},
+        "tuning": {"trials": 3, "weight_decay": [1e-6, 1e-1]},
+    }
+    (spec,) = study(overlay).tuning().values()
+    model = build(spec["run"]["backbone_spec"], 10, 0, None)
+    save_file(dict(model.net.state_dict()), tmp_path / "weights.safetensors")
+    asked = []
+    load_split = runs.load_split
+    monkeypatch.setattr(
+        runs,
+        "load_split",
+        lambda folder, domain, split, **k: asked.append(split) or load_split(folder, domain, split, **k),
+    )
+    tuning.tune(spec, "code", tmp_path / "packed", tmp_path / "weights.safetensors", tmp_path / "found.json")
+    found = read_json(tmp_path / "found.json")
+    assert set(asked) == {"train", "validation"}
+    assert set(found["chosen"]) == {"learning_rate", "weight_decay"}
+    assert len(found["trials"]) == 3
+    assert sorted(path.name for path in tmp_path.glob("found*")) == ["found.json"]
+
+
+def test_there_is_a_search_for_each_dataset_backbone_and_strategy_but_not_for_pinned_cells():
+    assert set(study().tuning()) == {f"digits/glyph_vit/{s}" for s in study().params["study"]["strategies"]}
+    pinned = study({"recipes": {CELL: {"learning_rate": 1e-4}}, "study": {"seeds": [3, 4]}})
+    assert CELL not in pinned.tuning()
+    assert len(pinned.tuning()) == 6
+    each = study({"tuning": {"objective": "each"}})
+    assert f"{CELL}/standard" in each.tuning()
+
+
+def test_tuned_values_decide_what_their_runs_are_and_pinned_values_win():
+    name = f"{CELL}/standard/seed0"
+    plain = study().runs[name]
+    tuned = study({"tuned": {CELL: {"learning_rate": 7e-4}}})
+    assert tuned.runs[name].spec["training"]["learning_rate"] == 7e-4
+    assert tuned.runs[name].digest != plain.digest
+    others = [run.digest == study().runs[run.name].digest for run in tuned.runs.values() if run.name != name]
+    assert all(others)
+    both = study({"tuned": {CELL: {"learning_rate": 7e-4}}, "recipes": {CELL: {"learning_rate": 2e-4}}})
+    assert both.runs[name].spec["training"]["learning_rate"] == 2e-4
+    closest = study({"recipes": {CELL: {"epochs": 3}, f"{CELL}/standard": {"epochs": 4}}})
+    assert closest.runs[name].spec["training"]["epochs"] == 4
+    # What was chosen does not change what is searched, or a search would never be done.
+    assert tuned.tuning() == study().tuning()
+
+
+def test_a_recipe_for_a_cell_that_no_run_has_is_refused():
+    with pytest.raises(UserError, match=r"recipes\.digits/glyph_vit/lara: found no such cell"):
+        study({"recipes": {"digits/glyph_vit/lara": {"learning_rate": 1e-3}}})
+    with pytest.raises(UserError, match=r"tuning\.objective"):
+        study({"tuning": {"objective": "rft"}})
+
+
+def test_what_the_searches_chose_is_written_where_the_study_reads_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("study: {name: mine, strategies: [linear, lora]}\n")
+    files = [ROOT / "params.yaml", tmp_path / "mine.yaml"]
+    for rank, (cell, spec) in enumerate(Study(load_params(files)).tuning().items(), start=1):
+        found = {
+            "digest": digest_of(spec),
+            "chosen": {"learning_rate": rank * 1e-4},
+            "validation_accuracy": 0.5,
+        }
+        write_json(Path("results/mine/tuned") / f"{cell}.json", found)
+    write_tuned.main(list(map(str, files)))
+    written = yaml.safe_load((tmp_path / "tuned/mine.yaml").read_text())
+    assert set(written["tuned"]) == {CELL, "digits/glyph_vit/linear"}
+    runs_now = Study(load_params(files)).runs
+    assert runs_now[f"{CELL}/standard/seed0"].spec["training"]["learning_rate"] == 2e-4
+    # Written again, from searches that are still today's, it is the same file.
+    before = (tmp_path / "tuned/mine.yaml").read_bytes()
+    write_tuned.main(list(map(str, files)))
+    assert (tmp_path / "tuned/mine.yaml").read_bytes() == before
+    (tmp_path / "mine.yaml").write_text(
+        "study: {name: mine, strategies: [linear, lora]}\ntuning: {trials: 5}\n"
+    )
+    with pytest.raises(UserError, match="a search with other settings"):
+        write_tuned.main(list(map(str, files)))

@@ -1,0 +1,28 @@
+"""Write a study's explorer.html: plots to explore, tables, figures and where they come from, in one file.
+
+python -m workflow_scripts.write_explorer --results results/quickstart
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradeoff.files import whole_file
+from tradeoff.script import run_script
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, required=True, help="results/<study>")
+    arguments = parser.parse_args(argv)
+
+    from tradeoff.artifacts.results import Results
+    from tradeoff.report.page import page
+
+    results = Results(arguments.results)
+    with whole_file(results.root / "explorer.html") as temporary:
+        temporary.write_text(page(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_script(main)
