@@ -24,7 +24,8 @@ def make(results: Results) -> Table:
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
         f"{results.study['study']['title']}: trade-off AUC of each variant's own frontier, with"
-        f" {confidence * 100:g}% intervals{shared(areas, shown)}. Bold: best of its strategy; underlined: second.{audit_note(results)}"
+        f" {confidence * 100:g}% intervals{shared(areas, shown)}. Bold: best of its strategy;"
+        f" underlined: second.{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", "Variant", *datasets]
     return Table(caption, header, rows, areas, left=len(shown) + 2)
