@@ -151,9 +151,10 @@ def ticks_out_of_view(fig: Figure) -> set[Text]:
 
 
 ROBUST_FIGURES = [name for name, entry in FIGURES.items() if {"robust", "ramps"} & set(entry.needs)]
-DRAWN = [
-    (fixture, name) for fixture in ("one", "six", "sweep") for name in FIGURES if name not in ROBUST_FIGURES
-]
+SWEEP_FIGURES = [name for name, entry in FIGURES.items() if "sweep" in entry.needs]
+PLAIN_FIGURES = [name for name in FIGURES if name not in ROBUST_FIGURES + SWEEP_FIGURES]
+DRAWN = [(fixture, name) for fixture in ("one", "six", "sweep") for name in PLAIN_FIGURES]
+DRAWN += [(fixture, name) for fixture in ("sweep", "ranks") for name in SWEEP_FIGURES]
 DRAWN += [("robust", name) for name in ROBUST_FIGURES if name != "ramps"] + [("robust", "auc_heatmap")]
 DRAWN += [
     ("paper", name) for name in ("ramps", "accuracy_by_budget", "objectives_on_average", "validation_loss")
