@@ -28,6 +28,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         epsilons=GRID[:6],
         steps=(0, 64),
         shifts=(),
+        corruptions=(),
         n=80,
     )
     gather.main(["--study", str(root / "study.json"), "--results", str(root)])
@@ -35,7 +36,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def curve(results: Results, run: str, step: int, column: str = "accuracy") -> np.ndarray:
-    rows = results.probes[(results.probes["run"] == run) & (results.probes["step"] == step)]
+    rows = results.probes[results.probes["probe"] == "pgd"]
+    rows = rows[(rows["run"] == run) & (rows["step"] == step)]
     return rows.sort_values("epsilon")[column].to_numpy()
 
 

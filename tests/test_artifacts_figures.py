@@ -11,6 +11,8 @@ import docutils.core
 import jinja2
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,6 +66,7 @@ def robust(tmp_path_factory: pytest.TempPathFactory) -> Results:
         steps=(0, 64, 640),
         epsilons=GRID,
         shifts=(),
+        corruptions=(),
         attacks=("pgd", "autoattack"),
     )
 
@@ -80,6 +83,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Results:
         sections=ROBUST | {"rft_sched": {**ROBUST["rft_sched"], "sweep": RAMPS}},
         steps=(0, 64),
         shifts=(),
+        corruptions=(),
     )
 
 
@@ -320,7 +324,7 @@ def test_without_an_attack_probe_only_training_and_strategies_are_left(tmp_path:
     for run in made["runs"]:
         run["probes"] = {}
     assert available(made, FIGURES) == ["training_curves"]
-    assert available(made, TABLES) == ["strategies", "backbones"]
+    assert available(made, TABLES) == ["strategies", "backbones", "flags"]
 
 
 def test_asking_what_is_available_imports_nothing_heavy() -> None:
@@ -370,6 +374,29 @@ def test_onsets_stand_at_the_first_epoch_above_the_threshold(robust: Results) ->
     for _, curve in rows.groupby(["strategy", "epsilon_g"]):
         if curve["reached"].iloc[0] == 2 and (curve["value"] <= 0.05).any():
             assert curve["onset"].iloc[0] == pytest.approx(curve.loc[curve["value"] > 0.05, "epoch"].min())
+
+
+def test_without_robust_validation_the_curves_are_the_clean_ones(tmp_path: Path) -> None:
+    write_study(
+        tmp_path,
+        strategies=("full",),
+        objectives=("rft_fix",),
+        n=20,
+        steps=(0, 64),
+        shifts=(),
+        corruptions=(),
+    )
+    for path in tmp_path.glob("runs/**/training.parquet"):
+        log = pq.read_table(path)
+        for place, name in enumerate(log.column_names):
+            if name.startswith("validation_robust") or name == "validation_epsilon":
+                log = log.set_column(place, name, pa.nulls(len(log)))
+        pq.write_table(log, path)
+    gather.main(["--study", str(tmp_path / "study.json"), "--results", str(tmp_path)])
+    for name in ("validation_accuracy", "validation_loss"):
+        fig, data = draw(Results(tmp_path), name)
+        assert set(data["quantity"]) == {name}
+        assert not any(line.get_linestyle() == "--" for axes in fig.axes for line in axes.lines)
 
 
 def test_the_schedule_drawn_is_the_one_that_the_logs_recorded(robust: Results) -> None:

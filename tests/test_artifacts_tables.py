@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_results import write_study
+from synthetic_results import RAMPS, ROBUST, write_study
 
 from tradeoff.artifacts import TABLES, available
 from tradeoff.artifacts.results import Results
@@ -22,6 +22,30 @@ from workflow_scripts import gather, pareto_auc, write_table
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("study")
     write_study(root, strategies=("full", "lora", "ia3", "my_own"), datasets=("digits", "pacs.photo"), n=60)
+    return written(root)
+
+
+@pytest.fixture(scope="module")
+def robust(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two cells of Ngnawé et al. (ICLR 2026), with ramps, under two attacks."""
+    root = tmp_path_factory.mktemp("robust")
+    write_study(
+        root,
+        strategies=("full",),
+        datasets=("cars", "aircraft"),
+        backbones=("swin_b",),
+        objectives=("standard", "rft_fix", "rft_sched"),
+        sections=ROBUST | {"rft_sched": {**ROBUST["rft_sched"], "sweep": RAMPS}},
+        attacks=("pgd", "autoattack"),
+        steps=(0, 64),
+        shifts=(),
+        corruptions=(),
+        n=60,
+    )
+    return written(root)
+
+
+def written(root: Path) -> Path:
     gather.main(["--study", str(root / "study.json"), "--results", str(root)])
     pareto_auc.main(["--results", str(root), "--bootstrap", "20"])
     for name in available(Results(root).study, TABLES):
@@ -29,7 +53,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_every_table_is_written_in_three_forms_and_again_byte_for_byte(root: Path) -> None:
+def rows_of(root: Path, name: str) -> list[list[str]]:
+    lines = (root / "tables" / f"{name}.md").read_text().splitlines()[2:]
+    return [line.strip("| ").split(" | ") for line in lines]
+
+
+@pytest.mark.parametrize("study", ["root", "robust"])
+def test_every_table_is_written_in_three_forms_and_again_byte_for_byte(
+    study: str, request: pytest.FixtureRequest
+) -> None:
+    root = request.getfixturevalue(study)
     for name in available(Results(root).study, TABLES):
         write_table.main(["--table", name, "--results", str(root), "--output", str(root / "again" / name)])
         for kind in ("csv", "md", "tex"):
@@ -101,11 +134,11 @@ def test_the_strategies_table_gives_counts_and_shares_of_the_runs(root: Path) ->
     assert "my_own" in text  # without a description it still has its counts
 
 
-def test_the_flags_table_says_so_when_nothing_was_raised(root: Path) -> None:
-    text = (root / "tables" / "flags.md").read_text()
-    assert text.startswith("Made-up study: no flags raised by the probes of 8 runs.\n")
+def test_the_flags_table_says_so_when_nothing_was_raised(robust: Path) -> None:
+    text = (robust / "tables" / "flags.md").read_text()
+    assert text.startswith("Made-up study: no flags raised by the probes of 30 runs.\n")
     assert "| all | all | none raised |" in text
-    assert (root / "tables" / "flags.csv").read_text() == "run,probe,flag\n"
+    assert (robust / "tables" / "flags.csv").read_text() == "run,probe,flag\n"
 
 
 def test_flags_are_set_in_words_with_the_run_they_belong_to(root: Path) -> None:
@@ -133,7 +166,62 @@ def test_tables_say_how_often_shortcuts_were_wrong(root: Path) -> None:
         assert words in module.make(results).caption
 
 
-def test_latex_has_as_many_cells_in_every_row_as_columns(root: Path) -> None:
+def test_the_objectives_table_prints_what_the_probes_measured_at_each_epsilon(robust: Path) -> None:
+    header, _, *rows = rows_of(robust, "objectives")
+    assert header[:4] == ["Dataset", "ε_g", "Objective", "Clean"]
+    assert "Adversarial, autoattack" in header
+    row = next(row for row in rows if row[:3] == ["aircraft", "8/255", "RFT fix"])
+    probes = Results(robust).probes
+    mine = probes[
+        (probes["run"] == "aircraft/swin_b/full/rft_fix-epsilon8_255/seed0") & (probes["step"] == 64)
+    ]
+    for probe in ("pgd", "autoattack"):
+        value = mine[(mine["probe"] == probe) & np.isclose(mine["epsilon"], 8 / 255)]["accuracy"].item()
+        cell = row[header.index(f"Adversarial, {probe}")]
+        assert re.sub("[*]|<u>|</u>", "", cell).startswith(f"{value * 100:.1f} [")
+    assert re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "4.2"
+    assert re.sub("[*]|<u>|</u>", "", row[header.index("Adversarial, AutoAttack, published")]) == "0.8"
+
+
+def test_paired_tests_of_the_study_stand_above_those_of_the_published_numbers(robust: Path) -> None:
+    header, _, *rows = rows_of(robust, "paired_tests")
+    last = dict(zip(header, rows[-1], strict=True))
+    assert (last["Source"], last["ε_g"], last["Measure"]) == ("Ngnawé et al.", "8/255", "expected")
+    assert (last["t"], last["Higher in"], last["Cells"]) == ("9.27", "30 of 30", "30")
+    first = dict(zip(header, rows[0], strict=True))
+    assert (first["Source"], first["Cells"]) == ("this study", "2")
+
+
+def test_means_are_shown_beside_published_means_of_the_same_cells(robust: Path) -> None:
+    header, _, *rows = rows_of(robust, "objective_means")
+    row = next(row for row in rows if row[:3] == ["4/255", "all cells", "RFT fix"])
+    published = re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")])
+    assert float(published) == pytest.approx((60.2 + 7.7) / 2, abs=0.051)
+    assert row[header.index("Cells")] == "2"
+
+
+def test_ramps_meet_their_published_counterparts(robust: Path) -> None:
+    header, _, *rows = rows_of(robust, "ramp_results")
+    row = next(row for row in rows if row[:4] == ["cars", "8/255", "10%", "100%"])
+    assert re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "80.3"  # T1 5, T2 50 of 50
+    row = next(row for row in rows if row[:4] == ["aircraft", "8/255", "10%", "100%"])
+    assert row[header.index("Clean, published")] == "—"
+
+
+def test_the_adaptation_table_gives_delay_and_severity_against_standard_fine_tuning(robust: Path) -> None:
+    header, _, *rows = rows_of(robust, "adaptation")
+    by_name = {tuple(row[:3]): dict(zip(header, row, strict=True)) for row in rows}
+    standard, fixed = (by_name["cars", "8/255", name] for name in ("Standard", "RFT fix"))
+    assert (standard["Delay"], standard["Severity"]) == ("0.0", "0.0")
+    assert float(fixed["Delay"]) == pytest.approx(float(fixed["Onset"]) - float(standard["Onset"]), abs=0.11)
+    assert float(fixed["Severity"]) == pytest.approx(
+        float(standard["Clean"]) - float(fixed["Clean"]), abs=0.11
+    )
+
+
+@pytest.mark.parametrize("study", ["root", "robust"])
+def test_latex_has_as_many_cells_in_every_row_as_columns(study: str, request: pytest.FixtureRequest) -> None:
+    root = request.getfixturevalue(study)
     for name in available(Results(root).study, TABLES):
         text = (root / "tables" / f"{name}.tex").read_text()
         columns = re.search(r"begin\{tabular\}\{(\w+)\}", text)

@@ -42,6 +42,7 @@ SPEC = {
         "attack": "apgd", "steps": 3, "norm": "linf", "epsilon": 8 / 255, "limit": 10, "every": 2,
     },
     "probe_schedule": [{"every": 6}],
+    "snapshots": "all",
     "compute": {"threads": 1, "device": "cpu"},
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -159,6 +160,27 @@ def test_a_resumed_run_redoes_no_more_than_one_snapshot_interval(tmp_path, monke
     del steps[:]
     training.train(job(tmp_path))
     assert steps == list(range(8, 15))
+
+
+def test_asked_to_stop_it_saves_its_state_at_once_and_later_goes_on_at_the_next_step(tmp_path, monkeypatch):
+    whole = job(tmp_path / "whole")
+    expected = training.train(whole)
+    update, steps = training._update, []
+
+    def asked(*args):
+        steps.append(args[3])
+        if len(steps) == 7:  # between two scheduled snapshots
+            signal.raise_signal(signal.SIGTERM)
+        return update(*args)
+
+    monkeypatch.setattr(training, "_update", asked)
+    with pytest.raises(SystemExit, match="state saved after step 7"):
+        training.train(job(tmp_path / "stopped"))
+    again = job(tmp_path / "stopped")
+    assert training.train(again).rows == expected.rows
+    assert steps == list(range(15))  # none twice
+    for name, tensor in snapshots.trainable_state(whole.model).items():
+        assert torch.equal(tensor, snapshots.trainable_state(again.model)[name]), name
 
 
 def test_a_torn_state_file_costs_its_work_and_nothing_else(tmp_path):

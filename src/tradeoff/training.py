@@ -8,6 +8,7 @@ the same bits as one that was not, on the same machine and number of threads.
 import math
 import pickle
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from tradeoff.progress import Progress
 from tradeoff.robust_validation import RobustValidation
 from tradeoff.schedules import kept_steps, learning_rate, probe_steps, total_steps
 from tradeoff.strategies.applied import Applied
+from tradeoff.termination import asked_to_stop
 
 EVALUATION_BATCH = 512
 BETAS = (0.9, 0.999)
@@ -86,6 +88,7 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
     epoch), and at the end of each epoch and at the last step validation_accuracy and validation_loss, and where
     robust validation is due validation_robust_accuracy, validation_robust_loss and validation_epsilon, else None.
     watch: called with each validation accuracy; what it raises ends the training.
+    SIGTERM ends the process with its state saved, so that the next attempt continues at that very step.
     A loss or a parameter that is not finite, and a loss that diverged, is a UserError that names step, learning
     rate and the last snapshot.
     """
@@ -105,40 +108,46 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
     epsilon, epsilon_of = 0.0, -1
     if state.step == 0:
         _save(job, optimizer, state, kept)
-    while state.step < total:
-        step, epoch = state.step, state.step // steps_per_epoch
-        rate = learning_rate(
-            step, total, job.recipe["learning_rate"], job.recipe["schedule"], job.recipe["warmup"]
-        )
-        if epoch != epsilon_of:
-            epsilon, epsilon_of = _epsilon(job, state, epoch), epoch
-        job.applied.at_step(job.model, step, total)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = _update(job, optimizer, batches, step, epoch, step % steps_per_epoch, epsilon)
-        state.step += 1
-        row = {
-            "step": state.step,
-            "epoch": state.step / steps_per_epoch,
-            "loss": None,
-            "learning_rate": rate,
-            "epsilon": epsilon,
-            **dict.fromkeys(VALIDATED),
-        }
-        pending.append((row, loss))
-        epoch_ends = state.step % steps_per_epoch == 0
-        # Reading losses waits for the device, so not at every step.
-        if state.step in scheduled or epoch_ends or len(pending) == 50:
-            _settle(pending, state, job)
-        if epoch_ends or state.step == total:
-            row |= _validate(job, epoch + 1, last=state.step == total)
-            note = f"validation accuracy {row['validation_accuracy']:.3f}"
-            if watch is not None:
-                watch(row["validation_accuracy"])
-        if state.step in scheduled:
-            state.seconds = time.monotonic() - started
-            _save(job, optimizer, state, kept)
-        progress.update(state.step, note)
+    with asked_to_stop() as stopping:
+        while state.step < total:
+            step, epoch = state.step, state.step // steps_per_epoch
+            rate = learning_rate(
+                step, total, job.recipe["learning_rate"], job.recipe["schedule"], job.recipe["warmup"]
+            )
+            if epoch != epsilon_of:
+                epsilon, epsilon_of = _epsilon(job, state, epoch), epoch
+            job.applied.at_step(job.model, step, total)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss = _update(job, optimizer, batches, step, epoch, step % steps_per_epoch, epsilon)
+            state.step += 1
+            row = {
+                "step": state.step,
+                "epoch": state.step / steps_per_epoch,
+                "loss": None,
+                "learning_rate": rate,
+                "epsilon": epsilon,
+                **dict.fromkeys(VALIDATED),
+            }
+            pending.append((row, loss))
+            epoch_ends = state.step % steps_per_epoch == 0
+            # Reading losses waits for the device, so not at every step.
+            if state.step in scheduled or epoch_ends or len(pending) == 50:
+                _settle(pending, state, job)
+            if epoch_ends or state.step == total:
+                row |= _validate(job, epoch + 1, last=state.step == total)
+                note = f"validation accuracy {row['validation_accuracy']:.3f}"
+                if watch is not None:
+                    watch(row["validation_accuracy"])
+            if state.step in scheduled:
+                state.seconds = time.monotonic() - started
+                _save(job, optimizer, state, kept)
+            progress.update(state.step, note)
+            if stopping() and state.step < total:
+                _settle(pending, state, job)
+                state.seconds = time.monotonic() - started
+                _save(job, optimizer, state, kept)
+                sys.exit(f"error: {job.label}: asked to stop; state saved after step {state.step}")
     return state
 
 

@@ -57,7 +57,7 @@ def gather(study: StudyFile, results: Path) -> Gathered:
         runs.append(_columns_of(run) | {"digest": run["digest"]} | _parameters(record))
         log = _read(folder / "training.parquet", TRAINING_COLUMNS)
         _compare(run, folder / "training.parquet", _identity(log), {"digest": run["digest"]})
-        training.append(_labelled(log, run))
+        training.append(_labelled(_numbers(log), run))
         for probe, digest in run["probes"].items():
             path = results / "probes" / name / f"{probe}.parquet"
             table = _read(path, PROBE_COLUMNS)
@@ -163,6 +163,14 @@ def _labelled(table: pa.Table, run: dict[str, Any]) -> pa.Table:
     arrays = [pa.array([values[key]] * len(table)) for key in RUN_COLUMNS]
     columns = [*arrays, *table.columns]
     return pa.table(columns, names=[*RUN_COLUMNS, *table.column_names])
+
+
+def _numbers(log: pa.Table) -> pa.Table:
+    """The log with columns of numbers, also where a run measured nothing (no robust validation)."""
+    fields = [
+        field.with_type(pa.float64()) if pa.types.is_null(field.type) else field for field in log.schema
+    ]
+    return log.cast(pa.schema(fields))
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:

@@ -37,18 +37,14 @@ def paired(first: ArrayLike, second: ArrayLike) -> Paired:
     both tests are too small.
     """
     differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    differences = differences[~np.isnan(differences)]
+    # Equal differences are to tie, whatever floats they came from.
+    differences = np.round(differences[~np.isnan(differences)], 12)
     t = p = w = w_p = float("nan")
     if len(differences) > 1 and np.ptp(differences) > 0:
         t, p = map(float, stats.ttest_1samp(differences, 0.0))
     if np.any(differences != 0):
-        w, w_p = map(float, stats.wilcoxon(_without_noise(differences), zero_method="wilcox"))
+        w, w_p = map(float, stats.wilcoxon(differences, zero_method="wilcox"))
     mean = float(differences.mean()) if len(differences) else float("nan")
     return Paired(
         len(differences), mean, int((differences > 0).sum()), int((differences < 0).sum()), t, p, w, w_p
     )
-
-
-def _without_noise(differences: np.ndarray) -> np.ndarray:
-    """Differences rounded to 12 digits, so that equal ones tie whatever floats they came from."""
-    return np.round(differences, 12)

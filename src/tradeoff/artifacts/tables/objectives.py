@@ -22,8 +22,8 @@ def make(results: Results) -> Table:
     ε_g. Columns of published numbers stand beside where the study has cells of Ngnawé et al. (ICLR 2026).
     """
     data = _measured(results)
-    reference = published.main_results().rename(columns={name: f"published_{name}" for name in MEASURES})
-    data = data.merge(reference, on=KEYS, how="left")
+    data = data.merge(_named(published.main_results(), "published"), on=KEYS, how="left")
+    data = data.merge(_named(_under_autoattack(results), "autoattack_published"), on=KEYS, how="left")
     columns = _columns(results, data)
     shown = varied(results)
     rows = []
@@ -69,4 +69,24 @@ def _columns(results: Results, data: pd.DataFrame) -> dict[str, tuple[str, ...]]
             columns[title] = tuple(f"{name}:{probe}{end}" for end in ("", "_low", "_high"))
     if data["published_clean"].notna().any():
         columns |= {f"{name.capitalize()}, published": (f"published_{name}",) for name in MEASURES}
+    if data["autoattack_published_clean"].notna().any():
+        columns |= {
+            f"{name.capitalize()}, AutoAttack, published": (f"autoattack_published_{name}",)
+            for name in MEASURES[1:]
+        }
     return columns
+
+
+def _under_autoattack(results: Results) -> pd.DataFrame:
+    """What was published under AutoAttack, if the study has a probe that attacks with it."""
+    settings = results.study["params"]["probes"]
+    probes = probes_of_kind(results.study, "attack")
+    table = published.autoattack_results()
+    chosen = table["attack"].eq("autoattack") & any(
+        settings[name]["attack"] == "autoattack" for name in probes
+    )
+    return table[chosen].drop(columns="attack")
+
+
+def _named(reference: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    return reference.rename(columns={name: f"{prefix}_{name}" for name in MEASURES})

@@ -29,7 +29,7 @@ def make(results: Results) -> Table:
     names = list(dict.fromkeys(robust))
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
     tests = [row | {"source": "this study"} for row in compared(ends, names)]
-    if {"rft_fix", "rft_sched"} <= set(names):
+    if {"rft_fix", "rft_sched"} <= {run["objective_family"] for run in results.study["runs"]}:
         tests += [
             row | {"source": PUBLISHED}
             for row in compared(published.main_results(), ["rft_fix", "rft_sched"])
