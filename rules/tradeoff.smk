@@ -43,6 +43,7 @@ rule pareto_auc:
         table=f"{STUDY.root}/tables/pareto_auc.csv",
         frontiers=f"{STUDY.root}/tables/frontiers.csv",
         differences=f"{STUDY.root}/tables/auc_differences.csv",
+        variants=f"{STUDY.root}/tables/variants.csv",
     log:
         f"logs/{STUDY.name}/pareto_auc.log",
     params:

@@ -95,6 +95,34 @@ def test_variants_join_one_frontier_and_seeds_are_averaged(tmp_path: Path) -> No
     assert row["high"] - row["auc"] >= half - 1e-4 or row["high"] == 1
 
 
+def test_variants_apart_have_the_areas_of_their_own_frontiers(tmp_path: Path) -> None:
+    names = ("rank 4", "rank 8")
+    write_study(tmp_path, strategies=("lora", "ia3"), variants=names, seeds=(0, 1), n=60)
+    tables = compute(tmp_path)
+    apart = tables.variants[np.isclose(tables.variants["epsilon"], EPSILONS[0])].set_index("strategy")
+    assert list(apart.index) == ["lora-rank4", "lora-rank8", "ia3-rank4", "ia3-rank8"]
+    for strategy, row in apart.iterrows():
+        runs = [f"digits/tiny_vit/{strategy}/standard/seed{seed}" for seed in (0, 1)]
+        own = [tradeoff_auc(outcome_points(tmp_path, run, 1, np.arange(60))) for run in runs]
+        assert row["auc"] == pytest.approx(np.mean(own))
+        assert (row["seeds"], row["snapshots"], row["samples"]) == (2, 16, 60)
+        assert 0 <= row["low"] <= row["auc"] <= row["high"] <= 1
+    joined = tables.areas[np.isclose(tables.areas["epsilon"], EPSILONS[0])].set_index("family")["auc"]
+    for family, rows in apart.groupby("family"):
+        assert rows["auc"].max() <= joined[family] + 1e-12
+    for (_, epsilon, strategy, _), rows in tables.frontiers.groupby(["probe", "epsilon", "strategy", "seed"]):
+        points = rows[["accuracy", "robustness"]].to_numpy()
+        kept = points[rows["on_variant_frontier"].to_numpy()]
+        assert tradeoff_auc(kept) == pytest.approx(float(tradeoff_auc(points))), (epsilon, strategy)
+
+
+def test_only_families_with_several_variants_have_them_apart(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("full", "lora"), n=20)
+    variants = compute(tmp_path).variants
+    assert len(variants) == 0
+    assert {"dataset", "epsilon", "strategy", "variant", "auc"} <= set(variants.columns)
+
+
 def test_points_marked_as_frontier_enclose_the_area(tmp_path: Path) -> None:
     write_study(tmp_path, strategies=("full", "ia3"), n=80)
     tables = compute(tmp_path)

@@ -1,6 +1,7 @@
 """Figures: drawn from any study that supports them, nothing overlapping, byte for byte the same again."""
 
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -26,8 +27,10 @@ from tradeoff.artifacts import FIGURES, TABLES, available, load, style, unavaila
 from tradeoff.artifacts.labels import spread
 from tradeoff.artifacts.looks import LOOKS, OBJECTIVES, look, method_look
 from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.sweeps import sweeps
 from tradeoff.artifacts.tables import objectives
 from tradeoff.errors import UserError
+from tradeoff.files import write_json
 from workflow_scripts import draw_figure, gather, pareto_auc
 
 REPORT = Path(__file__).parents[1] / "report"
@@ -98,6 +101,17 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Results:
     )
 
 
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """One panel with sweeps whose names are long."""
+    targets = "targets q+k+v+proj+fc1+fc2"
+    return study(
+        tmp_path_factory.mktemp("ranks"),
+        strategies=("lora", "adapter"),
+        variants=tuple(f"rank {rank}, {targets}" for rank in (1, 2, 4, 8, 16)),
+    )
+
+
 def draw(results: Results, name: str) -> tuple[Figure, pd.DataFrame]:
     with style.styled():
         fig, data = load(name, results.study, FIGURES).draw(results)
@@ -141,9 +155,10 @@ def ticks_out_of_view(fig: Figure) -> set[Text]:
 
 
 ROBUST_FIGURES = [name for name, entry in FIGURES.items() if {"robust", "ramps"} & set(entry.needs)]
-DRAWN = [
-    (fixture, name) for fixture in ("one", "six", "sweep") for name in FIGURES if name not in ROBUST_FIGURES
-]
+SWEEP_FIGURES = [name for name, entry in FIGURES.items() if "sweep" in entry.needs]
+PLAIN_FIGURES = [name for name in FIGURES if name not in ROBUST_FIGURES + SWEEP_FIGURES]
+DRAWN = [(fixture, name) for fixture in ("one", "six", "sweep") for name in PLAIN_FIGURES]
+DRAWN += [(fixture, name) for fixture in ("sweep", "ranks") for name in SWEEP_FIGURES]
 DRAWN += [("robust", name) for name in ROBUST_FIGURES if name != "ramps"] + [("robust", "auc_heatmap")]
 DRAWN += [
     ("paper", name) for name in ("ramps", "accuracy_by_budget", "objectives_on_average", "validation_loss")
@@ -152,7 +167,7 @@ DRAWN += [
 
 @pytest.mark.parametrize(("fixture", "name"), DRAWN)
 def test_no_text_overlaps_another_or_leaves_the_page(
-    name: str, fixture: str, request: pytest.FixtureRequest
+    fixture: str, name: str, request: pytest.FixtureRequest
 ) -> None:
     fig, data = draw(request.getfixturevalue(fixture), name)
     assert overlaps(fig) == []
@@ -208,6 +223,52 @@ def test_the_staircase_encloses_the_area_that_its_key_states(one: Results) -> No
     assert np.trapezoid(y, x) == pytest.approx(areas.loc["full", "auc"])
 
 
+def test_variants_apart_have_staircases_that_enclose_the_areas_that_the_key_states(ranks: Results) -> None:
+    fig, data = draw(ranks, "variant_frontiers")
+    assert [axes.get_title() for axes in fig.axes] == ["LoRA", "Adapter"]
+    areas = under(ranks.variants, ranks.threat)
+    for axes, family in zip(fig.axes, ("lora", "adapter"), strict=True):
+        own = areas[areas["family"] == family].sort_values("auc", ascending=False, kind="stable")
+        legend = axes.get_legend()
+        assert legend is not None
+        words = [text.get_text().split("  ") for text in legend.get_texts()]
+        assert [(auc, variant) for auc, _, variant in words] == [
+            (f"{auc:.3f}", variant) for auc, variant in zip(own["auc"], own["variant"], strict=True)
+        ]
+        colours = [line.get_color() for line in legend.get_lines()]
+        assert len(set(colours)) == 5
+        for auc, colour in zip(own["auc"], colours, strict=True):
+            stairs = max(
+                (line for line in axes.lines if line.get_color() == colour and line.get_linestyle() == "-"),
+                key=lambda line: len(line.get_xdata()),
+            )
+            x, y = (np.asarray(values, float) / 100 for values in (stairs.get_xdata(), stairs.get_ydata()))
+            assert np.trapezoid(y, x) == pytest.approx(auc)
+    assert set(data["family"]) == {"lora", "adapter"}
+
+
+def test_a_variants_trajectory_is_its_own_and_its_key_names_it(ranks: Results) -> None:
+    fig, data = draw(ranks, "variant_trajectories")
+    part = fig.subfigs[1]
+    (legend,) = part.legends
+    assert legend.get_title().get_text() == "Adapter"
+    for text, handle in zip(legend.get_texts(), legend.get_lines(), strict=True):
+        rows = data[(data["family"] == "adapter") & (data["variant"] == text.get_text())]
+        line = next(line for line in part.axes[0].lines if line.get_color() == handle.get_color())
+        assert np.asarray(line.get_ydata(), float) == pytest.approx(rows["accuracy"].to_numpy() * 100)
+
+
+def test_a_strategy_without_variants_is_not_among_the_sweeps(tmp_path: Path) -> None:
+    write_study(tmp_path, strategies=("lora",), variants=("rank 4", "rank 8"), n=20, datasets=("a", "b"))
+    made = json.loads((tmp_path / "study.json").read_text())
+    full = [run | {"strategy": "full", "family": "full", "variant": ""} for run in made["runs"][:1]]
+    made["runs"] = full + made["runs"]
+    write_json(tmp_path / "study.json", made)
+    (sweep,) = sweeps(Results(tmp_path))
+    assert (sweep.family, list(sweep.looks)) == ("lora", ["lora-rank4", "lora-rank8"])
+    assert [panel.name for panel in sweep.panels] == ["a", "b"]
+
+
 def test_the_heatmap_colours_each_cell_by_what_it_says(one: Results) -> None:
     fig, data = draw(one, "auc_heatmap")
     cells = np.asarray(fig.axes[0].collections[0].get_array()).reshape(len(one.families), -1)
@@ -248,6 +309,7 @@ def test_a_figure_that_the_study_cannot_support_is_refused_with_what_it_needs(tm
     assert refused["shift"] == "list a shift probe in study.probes, on a dataset with a shifted test set"
     assert refused["validation_loss"] == "list a robust objective in study.objectives"
     assert refused["corruption_curves"] == "list a corruption probe in study.probes"
+    assert refused["variant_frontiers"] == "give a strategy a sweep of several values"
     with pytest.raises(
         UserError, match=r"artifact shift: found no data for it in this study.*list a shift probe"
     ):

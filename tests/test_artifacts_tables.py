@@ -12,7 +12,7 @@ from synthetic_results import RAMPS, ROBUST, write_study
 
 from tradeoff.artifacts import TABLES, available
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.tables import Cell, Table, accuracy, auc, flags, latex, markdown, ranked
+from tradeoff.artifacts.tables import Cell, Table, accuracy, auc, flags, latex, markdown, ranked, variant_auc
 from tradeoff.artifacts.text import interval, signed
 from tradeoff.errors import UserError
 from workflow_scripts import gather, pareto_auc, write_table
@@ -81,6 +81,25 @@ def test_the_auc_table_prints_the_areas_and_marks_the_best_of_each_column(root: 
     assert len(printed) == 4
     marked = [line.split(" | ")[2] for line in printed if "**" in line.split(" | ")[2]]
     assert marked == [f"**{best['auc']:.3f}** [{best['low']:.3f}, {best['high']:.3f}]"]
+
+
+def test_the_table_of_variants_prints_their_areas_and_marks_the_best_of_each_strategy(tmp_path: Path) -> None:
+    write_study(
+        tmp_path, strategies=("lora", "ia3"), variants=("rank 4", "rank 8"), n=60, datasets=("a", "b")
+    )
+    gather.main(["--study", str(tmp_path / "study.json"), "--results", str(tmp_path)])
+    pareto_auc.main(["--results", str(tmp_path), "--bootstrap", "20"])
+    areas = Results(tmp_path).variants
+    table = variant_auc.make(Results(tmp_path))
+    assert table.header == ["Epsilon", "Strategy", "Variant", "a", "b"]
+    block = [row for row in table.rows if (row[0].text, row[1].text) == ("4/255", "LoRA")]
+    assert [row[2].text for row in block] == ["rank 4", "rank 8"]
+    for column, dataset in ((3, "a"), (4, "b")):
+        rows = areas[(areas["dataset"] == dataset) & np.isclose(areas["epsilon"], 4 / 255)]
+        expected = rows.set_index("strategy").loc[["lora-rank4", "lora-rank8"], "auc"]
+        assert [row[column].text for row in block] == [f"{auc:.3f}" for auc in expected]
+        assert block[int(expected.to_numpy().argmax())][column].rank == 1
+    assert len(table.rows) == 3 * 2 * 2
 
 
 def test_the_accuracy_table_names_the_range_of_expected_robustness_or_says_there_is_none(root: Path) -> None:
@@ -241,7 +260,9 @@ def test_there_is_no_interval_without_limits() -> None:
 
 
 def test_an_unknown_table_is_refused_with_those_there_are(root: Path) -> None:
-    with pytest.raises(UserError, match="'acu'; expected one of auc, accuracy, corruption, strategies"):
+    with pytest.raises(
+        UserError, match="'acu'; expected one of auc, accuracy, corruption, variant_auc, strategies"
+    ):
         write_table.main(["--table", "acu", "--results", str(root), "--output", str(root / "x")])
 
 

@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "pareto_auc": tables.areas,
         "auc_differences": tables.differences,
         "frontiers": tables.frontiers,
+        "variants": tables.variants,
     }
     for name, table in outputs.items():
         with whole_file(results.root / "tables" / f"{name}.csv") as temporary:

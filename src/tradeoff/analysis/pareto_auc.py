@@ -1,6 +1,7 @@
 """Frontiers of all strategies of a study, the areas they enclose, and how sure we are of them."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from tradeoff.errors import UserError
 Floats = NDArray[np.float64]
 # (run, probe, epsilon, step) -> correct samples and the limits of their share
 Counts = dict[tuple[str, str, float, int], tuple[int, float, float]]
+VARIANT_VALUES = ("auc", "low", "high", "trapezoid", "snapshots", "seeds")
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,15 @@ class Tradeoffs:
     above_average_low, above_average_high, snapshots, samples, seeds.
     differences: ..., family, other, difference, low, high; each pair once, family minus other.
     frontiers: ..., family, strategy, variant, seed, step, accuracy, robustness, each of the two with _low
-    and _high, on_frontier.
+    and _high, on_frontier, on_variant_frontier (of the snapshots of its variant alone).
+    variants: ..., family, strategy, variant, auc, low, high, trapezoid, snapshots, samples, seeds, for every
+    variant of the families that have several; these areas are of each variant's own frontier.
     """
 
     areas: pd.DataFrame
     differences: pd.DataFrame
     frontiers: pd.DataFrame
+    variants: pd.DataFrame
 
 
 def pareto_auc(study: StudyFile, results: Path, probes: pd.DataFrame, bootstrap: Bootstrap) -> Tradeoffs:
@@ -56,10 +61,12 @@ def pareto_auc(study: StudyFile, results: Path, probes: pd.DataFrame, bootstrap:
 
     # ASSUME: the variants of a family (a sweep over ranks) join one frontier, and each seed has its own;
     the area is averaged over seeds. Samples are resampled alike in all runs, so comparisons are paired.
+    The table `variants` has them apart.
     """
     areas: list[pd.DataFrame] = []
     differences: list[pd.DataFrame] = []
     frontiers: list[pd.DataFrame] = []
+    variants: list[pd.DataFrame] = []
     counts = _correct_counts(probes)
     for probe in attack_probes(study):
         for panel, runs in _panels(study, probe):
@@ -71,11 +78,14 @@ def pareto_auc(study: StudyFile, results: Path, probes: pd.DataFrame, bootstrap:
                     "probe": probe,
                     "epsilon": epsilon,
                 }
-                families = _families(measured, index, weights)
+                families = _grouped(measured, "family", index, weights)
                 areas.append(_areas(families, bootstrap.confidence).assign(**keys, samples=weights.shape[1]))
                 differences.append(_differences(families, bootstrap.confidence).assign(**keys))
                 frontiers.append(_frontiers(measured, index).assign(**keys))
-    return Tradeoffs(*(_first(pd.concat(tables), keys) for tables in (areas, differences, frontiers)))
+                swept = _variants(measured, index, weights, bootstrap.confidence)
+                variants.append(swept.assign(**keys, samples=weights.shape[1]))
+    tables = (areas, differences, frontiers, variants)
+    return Tradeoffs(*(_first(pd.concat(pieces), keys) for pieces in tables))
 
 
 def _panels(study: StudyFile, probe: str) -> Iterator[tuple[tuple[str, ...], list[dict[str, Any]]]]:
@@ -141,8 +151,8 @@ def _check_same_samples(measured: list[_Measured]) -> None:
 
 
 @dataclass(frozen=True)
-class _Family:
-    """The areas of one family in one panel.
+class _Area:
+    """The areas of one family, or of one of its variants, in one panel.
 
     per_seed: seed -> area; replicates: seed -> (replicates,) areas of the bootstrap.
     """
@@ -162,12 +172,19 @@ class _Family:
         result: Floats = np.mean(list(self.replicates.values()), axis=0)
         return result
 
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """The area's limits, from the bootstrap and from the spread over seeds."""
+        bootstrapped = percentile_interval(self.mean_replicates, confidence)
+        low, high = with_seeds(self.auc, bootstrapped, list(self.per_seed.values()), confidence)
+        return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
 
-def _families(measured: list[_Measured], index: int, weights: NDArray[np.float32]) -> list[_Family]:
+
+def _grouped(measured: list[_Measured], by: str, index: int, weights: NDArray[np.float32]) -> list[_Area]:
+    """The areas of runs joined by a key of theirs, `family` or `strategy`."""
     members: dict[str, dict[int, list[_Measured]]] = {}
     for one in measured:
-        members.setdefault(one.run["family"], {}).setdefault(one.run["seed"], []).append(one)
-    families = []
+        members.setdefault(one.run[by], {}).setdefault(one.run["seed"], []).append(one)
+    groups = []
     for name, seeds in members.items():
         points = {seed: np.concatenate([one.points(index) for one in ones]) for seed, ones in seeds.items()}
         resampled = {
@@ -176,20 +193,34 @@ def _families(measured: list[_Measured], index: int, weights: NDArray[np.float32
         }
         per_seed = {seed: float(tradeoff_auc(array)) for seed, array in points.items()}
         trapezoid = float(np.mean([trapezoid_auc(array) for array in points.values()]))
-        families.append(_Family(name, per_seed, resampled, trapezoid, sum(map(len, points.values()))))
-    return families
+        groups.append(_Area(name, per_seed, resampled, trapezoid, sum(map(len, points.values()))))
+    return groups
 
 
-def _areas(families: list[_Family], confidence: float) -> pd.DataFrame:
+def _variants(
+    measured: list[_Measured], index: int, weights: NDArray[np.float32], confidence: float
+) -> pd.DataFrame:
+    """The areas of the variants of every family that has several."""
+    runs = {one.run["strategy"]: one.run for one in measured}
+    counts = Counter(run["family"] for run in runs.values())
+    swept = [one for one in measured if counts[one.run["family"]] > 1]
+    rows = []
+    for area in _grouped(swept, "strategy", index, weights):
+        low, high = area.interval(confidence)
+        about = {key: runs[area.name][key] for key in ("family", "strategy", "variant")}
+        values = (area.auc, low, high, area.trapezoid, area.snapshots, len(area.per_seed))
+        rows.append(about | dict(zip(VARIANT_VALUES, values, strict=True)))
+    return pd.DataFrame(rows, columns=["family", "strategy", "variant", *VARIANT_VALUES])
+
+
+def _areas(families: list[_Area], confidence: float) -> pd.DataFrame:
     above = above_average([family.auc for family in families])
     above_replicates = above_average(np.stack([family.mean_replicates for family in families], axis=-1))
     mean = float(np.mean([family.auc for family in families]))
     rows = []
     for column, family in enumerate(families):
         seeds = np.array(list(family.per_seed.values()))
-        low, high = with_seeds(
-            family.auc, percentile_interval(family.mean_replicates, confidence), seeds, confidence
-        )
+        low, high = family.interval(confidence)
         relative = float(above[column])
         # ASSUME: the average over strategies is taken as known when seeds are compared.
         relative_low, relative_high = with_seeds(
@@ -202,8 +233,8 @@ def _areas(families: list[_Family], confidence: float) -> pd.DataFrame:
             {
                 "family": family.name,
                 "auc": family.auc,
-                "low": np.clip(low, 0, 1),
-                "high": np.clip(high, 0, 1),
+                "low": low,
+                "high": high,
                 "trapezoid": family.trapezoid,
                 "above_average": relative,
                 "above_average_low": np.maximum(relative_low, -1),
@@ -215,7 +246,7 @@ def _areas(families: list[_Family], confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _differences(families: list[_Family], confidence: float) -> pd.DataFrame:
+def _differences(families: list[_Area], confidence: float) -> pd.DataFrame:
     rows = []
     for one, other in itertools.combinations(families, 2):
         difference = one.auc - other.auc
@@ -243,9 +274,10 @@ def _frontiers(measured: list[_Measured], index: int) -> pd.DataFrame:
             limits |= dict(zip(("robustness_low", "robustness_high"), attacked, strict=True))
             rows.append(run | {"step": int(step)} | shares | limits)
     table = pd.DataFrame(rows)
-    table["on_frontier"] = False
-    for _, group in table.groupby(["family", "seed"], sort=False):
-        table.loc[group.index, "on_frontier"] = on_frontier(group[["accuracy", "robustness"]].to_numpy())
+    for column, by in (("on_frontier", "family"), ("on_variant_frontier", "strategy")):
+        table[column] = False
+        for _, group in table.groupby([by, "seed"], sort=False):
+            table.loc[group.index, column] = on_frontier(group[["accuracy", "robustness"]].to_numpy())
     return table
 
 

@@ -93,6 +93,14 @@ def headline(study: StudyFile) -> Threat:
     return threat
 
 
+def swept_families(study: StudyFile) -> list[str]:
+    """Return the families of strategies of which the study has several variants, in its order."""
+    variants: dict[str, set[str]] = {}
+    for run in study["runs"]:
+        variants.setdefault(run["family"], set()).add(run["strategy"])
+    return [family for family, names in variants.items() if len(names) > 1]
+
+
 def expected_up_to(study: StudyFile, probe: str) -> float:
     """Return the largest of an attack probe's epsilons that expected robustness averages over; 0 for none.
 

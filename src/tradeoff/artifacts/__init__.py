@@ -13,6 +13,7 @@ from tradeoff.analysis.study_file import (
     budgets,
     budgets_probed,
     probes_of_kind,
+    swept_families,
     threats,
 )
 from tradeoff.errors import UserError
@@ -34,6 +35,7 @@ class Entry:
 
 
 _PROBES, _AREAS, _FRONTIERS = "tables/probes.parquet", "tables/pareto_auc.csv", "tables/frontiers.csv"
+_VARIANTS = "tables/variants.csv"
 _TRAINING, _RUNS, _FLAGS = "tables/training.parquet", "tables/runs.csv", "tables/flags.json"
 _FIGURE, _TABLE = "tradeoff.artifacts.figures", "tradeoff.artifacts.tables"
 _OBJECTIVES = "Objectives"
@@ -71,6 +73,20 @@ FIGURES = {
         "Corruptions",
         (_PROBES,),
         ("corruption",),
+    ),
+    "variant_frontiers": Entry(
+        f"{_FIGURE}.variant_frontiers",
+        "Frontiers of a sweep's variants",
+        "Sweeps",
+        (_FRONTIERS, _VARIANTS),
+        ("attack", "sweep"),
+    ),
+    "variant_trajectories": Entry(
+        f"{_FIGURE}.variant_trajectories",
+        "A sweep's variants over fine-tuning",
+        "Sweeps",
+        (_PROBES,),
+        ("attack", "sweep"),
     ),
     "training_curves": Entry(f"{_FIGURE}.training_curves", "Training curves", "Training", (_TRAINING,)),
     "epsilon_schedules": Entry(
@@ -146,6 +162,13 @@ TABLES = {
     "corruption": Entry(
         f"{_TABLE}.corruption", "Mean corruption error", "Corruptions", (_PROBES,), ("corruption",)
     ),
+    "variant_auc": Entry(
+        f"{_TABLE}.variant_auc",
+        "Trade-off AUC of a sweep's variants",
+        "Sweeps",
+        (_VARIANTS, _PROBES),
+        ("attack", "sweep"),
+    ),
     "strategies": Entry(f"{_TABLE}.strategies", "Strategies", "Strategies", (_RUNS,)),
     "recipes": Entry(f"{_TABLE}.recipes", "Recipes of single cells", "Strategies", (), ("recipes",)),
     "objectives": Entry(
@@ -190,6 +213,7 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
         lambda study: bool(probes_of_kind(study, "corruption")),
         "list a corruption probe in study.probes",
     ),
+    "sweep": (lambda study: bool(swept_families(study)), "give a strategy a sweep of several values"),
     "several epsilons": (
         lambda study: len(threats(study)) > len(probes_of_kind(study, "attack")),
         "give an attack probe several epsilons",

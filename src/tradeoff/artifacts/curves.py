@@ -5,7 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tradeoff.artifacts.labels import label_ends
-from tradeoff.artifacts.looks import look
+from tradeoff.artifacts.looks import Look, look
+
+# Of a line: x and y of its last point, its name and colour.
+End = tuple[float, float, str, str]
 
 
 def draw_curves(
@@ -16,33 +19,49 @@ def draw_curves(
     rows: one panel's, shares in [0, 1] where `percent`. A family with several variants has a thin line
     for each, their bands fainter. named: write the families' names at the right.
     """
-    value, low, high = values
-    scale = 100 if percent else 1
-    ends: list[tuple[float, float, str, str]] = []
+    ends: list[End] = []
     for family, members in rows.groupby("family", sort=False):
         one = look(str(family))
-        curves = [curve.sort_values(x) for _, curve in members.groupby("strategy", sort=False)]
-        for curve in curves:
-            axes.fill_between(
-                curve[x],
-                curve[low] * scale,
-                curve[high] * scale,
-                color=one.colour,
-                alpha=0.1 / len(curves),
-                linewidth=0,
-            )
-            axes.plot(
-                curve[x],
-                curve[value] * scale,
-                **one.line_style(),
-                linewidth=1.2 if len(curves) == 1 else 0.7,
-                markevery=_some(len(curve)),
-            )
-        last = curves[0].iloc[-1]
-        ends.append((float(last[x]), float(last[value]) * scale, one.label, one.colour))
+        curves = [curve for _, curve in members.groupby("strategy", sort=False)]
+        width = 1.2 if len(curves) == 1 else 0.7
+        drawn = [
+            _draw_curve(axes, curve, x, values, one, width, 0.1 / len(curves), percent) for curve in curves
+        ]
+        ends.append(drawn[0])
     _from_zero(axes, percent)
     if named:
         label_ends(axes, ends)
+
+
+def draw_variants(
+    axes: Axes, rows: pd.DataFrame, x: str, values: tuple[str, str, str], looks: dict[str, Look]
+) -> None:
+    """Draw values (column, low, high), shares in [0, 1], of every variant of one family.
+
+    looks: how each variant is drawn, by its name in the column `strategy`.
+    """
+    curves = rows.groupby("strategy", sort=False)
+    for name, curve in curves:
+        _draw_curve(axes, curve, x, values, looks[str(name)], 1.0, 0.2 / len(curves), percent=True)
+    _from_zero(axes, percent=True)
+
+
+def _draw_curve(
+    axes: Axes,
+    curve: pd.DataFrame,
+    x: str,
+    values: tuple[str, str, str],
+    one: Look,
+    width: float,
+    alpha: float,
+    percent: bool,
+) -> End:
+    """Draw a line with its band; return where it ends, and its label and colour."""
+    curve = curve.sort_values(x)
+    value, low, high = (curve[name] * (100 if percent else 1) for name in values)
+    axes.fill_between(curve[x], low, high, color=one.colour, alpha=alpha, linewidth=0)
+    axes.plot(curve[x], value, **one.line_style(), linewidth=width, markevery=_some(len(curve)))
+    return float(curve[x].iloc[-1]), float(value.iloc[-1]), one.label, one.colour
 
 
 def _some(n: int) -> list[int]:

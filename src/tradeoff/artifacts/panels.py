@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase, SubFigure
 
 from tradeoff.artifacts.results import Panel
 from tradeoff.artifacts.style import TWO_COLUMNS, figure
@@ -18,39 +18,56 @@ def paired(panels: Sequence[Panel], top: str, bottom: str, x: str) -> tuple[Figu
 
     A single panel has them side by side instead, with room for names at the right of each.
     """
+    fig = figure(TWO_COLUMNS, paired_height(len(panels)))
     if len(panels) == 1:
-        fig = figure(TWO_COLUMNS, 2.5)
+        fig.suptitle(panels[0].name, fontsize=7.5)
+    return fig, lay_pairs(fig, [panel.name for panel in panels], top, bottom, x)
+
+
+def paired_height(panels: int) -> float:
+    """Return the inches that pairs of axes for so many panels take."""
+    return 2.5 if panels == 1 else 0.7 + 2.4 * -(-panels // MOST_COLUMNS)
+
+
+def lay_pairs(
+    fig: FigureBase, titles: Sequence[str], top: str, bottom: str, x: str
+) -> list[tuple[Axes, Axes]]:
+    """Fill a figure, or a part of one, with the axes of `paired`; a single pair has no title."""
+    if len(titles) == 1:
         left, right = fig.subplots(1, 2, sharex=True)
         for axes, title in ((left, top), (right, bottom)):
             axes.set(xlabel=x, ylabel=title)
-        fig.suptitle(panels[0].name, fontsize=7.5)
-        return fig, [(left, right)]
-    columns = min(MOST_COLUMNS, len(panels))
-    blocks = -(-len(panels) // columns)
-    fig = figure(TWO_COLUMNS, 0.7 + 2.4 * blocks)
+        return [(left, right)]
+    columns = min(MOST_COLUMNS, len(titles))
+    blocks = -(-len(titles) // columns)
     grid = fig.add_gridspec(2 * blocks, columns)
     pairs = []
-    for index, panel in enumerate(panels):
+    for index, title in enumerate(titles):
         block, column = divmod(index, columns)
         lower = fig.add_subplot(grid[2 * block + 1, column])
         upper = fig.add_subplot(grid[2 * block, column], sharex=lower)
         upper.tick_params(labelbottom=False)
-        upper.set_title(in_lines(panel.name))
+        upper.set_title(in_lines(title))
         lower.set_xlabel(x)
         if column == 0:
             upper.set_ylabel(top)
             lower.set_ylabel(bottom)
         pairs.append((upper, lower))
-    return fig, pairs
+    return pairs
 
 
 def squares(titles: Sequence[str], x: str, y: str, height: float = 2.1) -> tuple[Figure, list[Axes]]:
     """Return a figure with one axes for each title, at most three abreast, labelled at its edges."""
-    columns = min(MOST_COLUMNS, len(titles))
-    rows = -(-len(titles) // columns)
+    rows = -(-len(titles) // MOST_COLUMNS)
     # Beside a single one there is room for the key.
-    fig = figure(TWO_COLUMNS if columns > 1 else 0.7 * TWO_COLUMNS, 0.6 + height * rows)
-    grid = fig.subplots(rows, columns, squeeze=False)
+    fig = figure(TWO_COLUMNS if len(titles) > 1 else 0.7 * TWO_COLUMNS, 0.6 + height * rows)
+    return fig, lay_squares(fig, titles, x, y)
+
+
+def lay_squares(fig: FigureBase, titles: Sequence[str], x: str, y: str) -> list[Axes]:
+    """Fill a figure, or a part of one, with the axes of `squares`."""
+    columns = min(MOST_COLUMNS, len(titles))
+    grid = fig.subplots(-(-len(titles) // columns), columns, squeeze=False)
     for unused in grid.flat[len(titles) :]:
         unused.set_axis_off()
     for index, (axes, title) in enumerate(zip(grid.flat, titles, strict=False)):
@@ -59,7 +76,14 @@ def squares(titles: Sequence[str], x: str, y: str, height: float = 2.1) -> tuple
             axes.set_xlabel(x)
         if index % columns == 0:
             axes.set_ylabel(y)
-    return fig, list(grid.flat[: len(titles)])
+    return list(grid.flat[: len(titles)])
+
+
+def stacked(heights: Sequence[float]) -> tuple[Figure, list[SubFigure]]:
+    """Return a figure of parts below each other, so many inches high."""
+    fig = figure(TWO_COLUMNS, sum(heights))
+    parts = fig.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
+    return fig, list(parts[:, 0])
 
 
 def in_lines(title: str) -> str:

@@ -94,6 +94,11 @@ class Results:
     def frontiers(self) -> pd.DataFrame:
         return self._csv("frontiers")
 
+    @cached_property
+    def variants(self) -> pd.DataFrame:
+        """Areas of the variants of swept families."""
+        return self._csv("variants")
+
     def _parquet(self, name: str) -> pd.DataFrame:
         path = self.root / "tables" / f"{name}.parquet"
         try:

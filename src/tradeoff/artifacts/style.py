@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.lines import Line2D
 
 from tradeoff.artifacts.looks import Look, look
@@ -67,19 +67,20 @@ def handle(one: Look) -> Line2D:
     return Line2D([], [], label=one.label, **one.line_style())
 
 
-def key_of(fig: Figure, handles: Sequence[Line2D]) -> None:
-    """Put a key of any lines where `key` does."""
+def key_of(fig: Figure | SubFigure, handles: Sequence[Line2D], title: str | None = None) -> None:
+    """Put a key of any lines where `key` does, in a figure or in a part of one."""
     if len(fig.axes) == 1:
-        fig.legend(handles=list(handles), loc="outside right upper")
+        fig.legend(handles=list(handles), title=title, loc="outside right upper")
         return
     widest = max(len(str(one.get_label())) for one in handles)
     # Roughly: a character of 7 pt is 0.055 inches wide, a handle with its gaps 0.4.
-    columns = max(1, int(fig.get_figwidth() / (0.055 * widest + 0.4)))
+    columns = max(1, int(fig.bbox.width / fig.dpi / (0.055 * widest + 0.4)))
     rows = -(-len(handles) // columns)
-    fig.legend(handles=list(handles), loc="outside upper center", ncols=-(-len(handles) // rows))
+    columns = -(-len(handles) // rows)
+    fig.legend(handles=list(handles), title=title, loc="outside upper center", ncols=columns)
 
 
-def note(fig: Figure, text: str) -> None:
+def note(fig: FigureBase, text: str) -> None:
     """Put what all panels share (threat, samples, what bands mean) below them, small."""
     fig.supxlabel(text, fontsize=6.5, color="0.35", x=0.01, ha="left")
 

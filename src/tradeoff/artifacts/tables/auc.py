@@ -15,6 +15,8 @@ from tradeoff.artifacts.text import interval, signed
 from tradeoff.params.epsilon import format_epsilon
 
 DECIMALS = 3
+# What has rows of its own, where it varies.
+BLOCKS = ["backbone", "objective", "probe", "epsilon"]
 
 
 def make(results: Results) -> Table:
@@ -24,16 +26,15 @@ def make(results: Results) -> Table:
     """
     areas = results.areas
     datasets = list(dict.fromkeys(panel.dataset for panel in results.panels))
-    blocks = ["backbone", "objective", "probe", "epsilon"]
-    shown = [key for key in blocks if areas[key].nunique() > 1]
+    shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
-    for keys, block in areas.groupby(blocks, sort=False):
-        words = [_words(key, value) for key, value in zip(blocks, keys, strict=True) if key in shown]
-        rows += [[*map(Cell, words), *cells] for cells in _block(block, datasets, results.families)]
+    for keys, block in areas.groupby(BLOCKS, sort=False):
+        first = [words(key, value) for key, value in zip(BLOCKS, keys, strict=True) if key in shown]
+        rows += [[*map(Cell, first), *cells] for cells in _block(block, datasets, results.families)]
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
         f"{results.study['study']['title']}: trade-off AUC, the area between the frontier of accuracy and"
-        f" robustness and (0, 0), with {confidence * 100:g}% intervals{_constant(areas, blocks, shown)}."
+        f" robustness and (0, 0), with {confidence * 100:g}% intervals{shared(areas, shown)}."
         f" Bold: best; underlined: second.{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", *datasets, "Above average (%)"]
@@ -47,9 +48,7 @@ def _block(block: pd.DataFrame, datasets: list[str], families: list[str]) -> Ite
     columns = []
     for dataset in datasets:
         rows = block[block["dataset"] == dataset].set_index("family").reindex(present)
-        ranks = ranked(rows["auc"].tolist(), DECIMALS)
-        cells = [_cell(row, rank) for row, rank in zip(rows.to_dict("records"), ranks, strict=True)]
-        columns.append(cells)
+        columns.append(area_cells(rows))
     above = block.groupby("family")["above_average"].mean().reindex(present) * 100
     last = [
         Cell("—" if np.isnan(value) else signed(value, 1), rank=rank)
@@ -59,17 +58,24 @@ def _block(block: pd.DataFrame, datasets: list[str], families: list[str]) -> Ite
         yield [Cell(look(family).label), *(column[index] for column in columns), last[index]]
 
 
+def area_cells(rows: pd.DataFrame) -> list[Cell]:
+    """Return a column of areas (auc, low, high), ranked among each other."""
+    ranks = ranked(rows["auc"].tolist(), DECIMALS)
+    return [_cell(row, rank) for row, rank in zip(rows.to_dict("records"), ranks, strict=True)]
+
+
 def _cell(row: dict[Hashable, Any], rank: int) -> Cell:
     if np.isnan(row["auc"]):
         return Cell("—")
     return Cell(f"{row['auc']:.{DECIMALS}f}", interval(row["low"], row["high"], DECIMALS), rank)
 
 
-def _words(key: str, value: object) -> str:
+def words(key: str, value: object) -> str:
+    """Return a value of a block's key as the table prints it."""
     return format_epsilon(float(str(value))) if key == "epsilon" else str(value)
 
 
-def _constant(areas: pd.DataFrame, blocks: list[str], shown: list[str]) -> str:
-    """What all rows share, for the caption."""
-    words = [f"{key} {_words(key, areas[key].iloc[0])}" for key in blocks if key not in shown]
-    return "; " + ", ".join(words) if words else ""
+def shared(areas: pd.DataFrame, shown: list[str]) -> str:
+    """Say for the caption what all rows share: the keys of blocks that are not `shown` in columns."""
+    same = [f"{key} {words(key, areas[key].iloc[0])}" for key in BLOCKS if key not in shown]
+    return "; " + ", ".join(same) if same else ""

@@ -1,0 +1,82 @@
+"""Frontiers in one axes: a staircase with all snapshots behind it, and a key that ranks them by area."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from tradeoff.analysis.frontier import pareto_front
+from tradeoff.artifacts.looks import Look
+from tradeoff.artifacts.text import interval
+
+# The area of a frontier, the limits of its interval (NaN: none), and how it is drawn.
+Ranked = tuple[float, float, float, Look]
+
+
+def draw_frontier(axes: Axes, rows: pd.DataFrame, on_frontier: str, one: Look) -> None:
+    """Draw snapshots faintly, their frontier as a staircase, and its points with intervals, in percent.
+
+    rows: of tables/frontiers.csv; on_frontier: the column that says which lie on it.
+    """
+    points = rows[["accuracy", "robustness"]].to_numpy()
+    axes.plot(
+        points[:, 0] * 100,
+        points[:, 1] * 100,
+        linestyle="",
+        marker=one.marker,
+        color=one.colour,
+        markersize=2.2,
+        alpha=0.25,
+        mew=0.4,
+    )
+    axes.plot(*staircase(points), color=one.colour, linestyle=one.line, linewidth=1.1)
+    kept = rows[rows[on_frontier]]
+    axes.errorbar(
+        kept["accuracy"] * 100,
+        kept["robustness"] * 100,
+        xerr=_errors(kept, "accuracy"),
+        yerr=_errors(kept, "robustness"),
+        linestyle="",
+        marker=one.marker,
+        color=one.colour,
+        markersize=3.5,
+        elinewidth=0.4,
+    )
+
+
+def staircase(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x and y, in percent, from the highest robustness at the left down to the highest accuracy.
+
+    points: (n, 2) of (accuracy, robustness) in [0, 1].
+    """
+    front = pareto_front(points) * 100
+    x = np.concatenate([[0], np.repeat(front[:, 0], 2)])
+    y = np.concatenate([np.repeat(front[:, 1], 2), [0]])
+    return x, y
+
+
+def fit(axes: Axes, rows: pd.DataFrame, on_frontier: str) -> None:
+    """Let accuracy start a little left of the first point on a frontier, robustness at 0; both end by 100%."""
+    first = float(rows.loc[rows[on_frontier], "accuracy"].min()) * 100
+    axes.set_xlim(max(0.0, (first - 5) // 10 * 10), min(101.0, axes.get_xlim()[1]))
+    axes.set_ylim(0, min(101.0, axes.get_ylim()[1]))
+
+
+def rank(axes: Axes, areas: Iterable[Ranked]) -> None:
+    """Write the frontiers beside the axes, largest area first, each with its area and interval."""
+    handles = []
+    for auc, low, high, one in sorted(areas, key=lambda area: -area[0]):
+        words = [f"{auc:.3f}", interval(low, high, 3), one.label]
+        handles.append(Line2D([], [], **one.line_style(), label="  ".join(filter(None, words))))
+    axes.legend(
+        handles=handles, title="Trade-off AUC", loc="upper left", bbox_to_anchor=(1.02, 1), alignment="left"
+    )
+
+
+def _errors(rows: pd.DataFrame, name: str) -> list[list[float]]:
+    """Lengths of error bars below and above, in percent; rounding must not make one negative."""
+    sides = rows[name] - rows[f"{name}_low"], rows[f"{name}_high"] - rows[name]
+    return [(side.clip(lower=0) * 100).tolist() for side in sides]
