@@ -24,7 +24,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_study(root, strategies=("full", "lora", "ia3", "my_own"), datasets=("digits", "pacs.photo"), n=60)
     gather.main(["--study", str(root / "study.json"), "--results", str(root)])
     pareto_auc.main(["--results", str(root), "--bootstrap", "20"])
-    for name in TABLES:
+    for name in available(Results(root).study, TABLES):
         write_table.main(["--table", name, "--results", str(root), "--output", str(root / "tables" / name)])
     return root
 
@@ -115,7 +115,7 @@ def test_tables_say_how_often_shortcuts_were_wrong(root: Path) -> None:
 
 
 def test_latex_has_as_many_cells_in_every_row_as_columns(root: Path) -> None:
-    for name in TABLES:
+    for name in available(Results(root).study, TABLES):
         text = (root / "tables" / f"{name}.tex").read_text()
         columns = re.search(r"begin\{tabular\}\{(\w+)\}", text)
         assert columns
