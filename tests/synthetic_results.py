@@ -306,7 +306,6 @@ def _write_probe(
         "audited": pa.nulls(len(step), pa.int64()),
         "disagreed": pa.nulls(len(step), pa.int64()),
     }
-    flags = ["step 0: made up"] if run["strategy"] == "ia3" and probe == "pgd" else []
-    metadata = {"identity": json.dumps(_identity(run, probe)), "flags": json.dumps(flags)}
+    metadata = {b"identity": json.dumps(_identity(run, probe)).encode(), b"flags": b"[]"}
     pq.write_table(pa.table(columns).replace_schema_metadata(metadata), path)
     write_json(path.with_name(f"{probe}.cost.json"), {"seconds": 12.25, **COST})

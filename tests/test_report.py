@@ -35,9 +35,11 @@ LARGEST = 10 * 2**20  # bytes
 
 
 def made(root: Path, **settings: Any) -> Path:
-    """A study, its tables, stand-ins for its figures, and its page below `root`."""
+    """A study, its tables, a flag, stand-ins for its figures, and its page below `root`."""
     write_study(root, n=60, **settings)
     gather.main(["--study", str(root / "study.json"), "--results", str(root)])
+    flag = {"run": "digits/tiny_vit/ia3/standard/seed0", "probe": "pgd", "flag": "step 0: made up"}
+    write_json(root / "tables" / "flags.json", [flag])
     pareto_auc.main(["--results", str(root), "--bootstrap", "20"])
     stand_in_figures(root)
     write_explorer.main(["--results", str(root)])
@@ -54,11 +56,11 @@ def stand_in_figures(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two datasets, two objectives, seven strategies; `ia3` raises a flag."""
+    """Two datasets, seven strategies, an objective and two variants of another."""
     return made(
         tmp_path_factory.mktemp("study"),
         datasets=("digits", "letters"),
-        objectives=("standard", "rft_fix"),
+        objectives=("standard", "rft_sched"),
         strategies=SEVEN,
         steps=(0, 10, 40, 160),
     )
@@ -172,8 +174,8 @@ def test_the_plots_have_the_colours_of_the_figures(root: Path) -> None:
 def test_flags_cost_and_provenance_are_told(root: Path) -> None:
     words = " ".join("".join(Text((root / "explorer.html").read_text()).words).split())
     assert "step 0: made up" in words
-    assert "4 warnings" in words
-    assert "fine_tune281,694.060.5" in words.replace(" ", "")  # 28 runs of 60.5 s
+    assert "1 warning" in words
+    assert "fine_tune422,541.060.5" in words.replace(" ", "")  # 42 runs of 60.5 s
     run = read_json(root / "study.json")["runs"][0]
     assert run["digest"][:12] in words
     assert "torch 2.9" in words
@@ -249,7 +251,7 @@ def test_the_page_opens_without_an_error_and_asks_the_network_for_nothing(browse
 def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
     for control, value in (
         ("dataset", "letters"),
-        ("objective", "rft_fix"),
+        ("objective", "rft_sched-epsilon4_255"),
         ("measure", "shift typeset_digits"),
         ("scale", "linear"),
     ):
@@ -259,7 +261,10 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
         assert len(after) == len(SEVEN)
         assert before != after
         assert drawn(browser, "frontier")
-    assert "letters · tiny_vit · rft_fix · Out of distribution" in browser.find_element(By.ID, "choice").text
+    assert (
+        "letters · tiny_vit · rft_sched-epsilon4_255 · Out of distribution"
+        in browser.find_element(By.ID, "choice").text
+    )
     box = browser.find_element(By.CSS_SELECTOR, "#strategies input[value=lora]")
     box.click()
     assert [trace["name"] for trace in drawn(browser, "frontier")].count("LoRA") == 0
@@ -270,9 +275,9 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
     assert len(drawn(browser, "accuracy")) == len(SEVEN)
     choose(browser, "objective", "*")
     names = [trace["name"] for trace in drawn(browser, "accuracy")]
-    assert len(names) == 2 * len(SEVEN)
-    assert {"LoRA, standard", "LoRA, rft_fix"} < set(names)
-    assert len(browser.find_elements(By.CSS_SELECTOR, "#areas tbody tr")) == 2 * len(SEVEN)
+    assert len(names) == 3 * len(SEVEN)
+    assert {"LoRA, standard", "LoRA, rft_sched-epsilon4_255"} < set(names)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#areas tbody tr")) == 3 * len(SEVEN)
     for control, value in (("dataset", "digits"), ("objective", "standard"), ("measure", "pgd 4/255")):
         choose(browser, control, value)
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]

@@ -21,6 +21,7 @@ from tradeoff.files import digest_of, read_json, sha256_of
 from tradeoff.fingerprint import fingerprint
 from tradeoff.report.html import details, escaped, plain_table, table
 
+FLAGS = "flags"  # the table that has a section of its own
 SHORT = 12  # digits of a digest that a reader needs
 
 
@@ -35,7 +36,9 @@ def overview(results: Results) -> str:
         "Objectives": ", ".join(dict.fromkeys(run["objective"] for run in runs)),
         "Seeds": ", ".join(str(seed) for seed in sorted({run["seed"] for run in runs})),
         "Probes": ", ".join(dict.fromkeys(probe for run in runs for probe in run["probes"])),
-        "Flags": _count(len(found), "warning", "warnings") if (found := _flags(results)) else "none",
+        "Flags": _count(len(found), "warning", "warnings")
+        if (found := results.flags.to_dict("records"))
+        else "none",
     }
     listed = "".join(f"<dt>{name}</dt><dd>{escaped(value)}</dd>" for name, value in facts.items())
     return f"<dl>{listed}</dl>" + _best(results)
@@ -48,6 +51,7 @@ def tables(results: Results) -> str:
         f'<h3 id="table-{name}">{escaped(TABLES[name].title)}</h3>'
         + table(load(name, study, TABLES).make(results))
         for name in available(study, TABLES)
+        if name != FLAGS
     ]
     return "\n".join(shown) + _missing(unavailable(study, TABLES), TABLES)
 
@@ -61,13 +65,9 @@ def figures(results: Results) -> str:
 
 def flags(results: Results) -> str:
     """What the probes found suspicious."""
-    found = _flags(results)
-    if not found:
-        return "<p>None: no probe found what an honest evaluation cannot show.</p>"
-    rows = [[flag["run"], flag["probe"], flag["flag"]] for flag in found]
     return (
-        "<p>Each line is something that an honest evaluation should not show, and what to suspect. Look into"
-        " it before you trust that run.</p>" + plain_table(["Run", "Probe", "Flag"], rows, left=3)
+        "<p>A flag is something that an honest evaluation should not show, and what to suspect. Look into it before"
+        " you trust that run.</p>" + table(load(FLAGS, results.study, TABLES).make(results))
     )
 
 
@@ -183,11 +183,6 @@ def _missing(refused: dict[str, str], registry: dict[str, Entry]) -> str:
         f"<li>{escaped(registry[name].title)}: {escaped(how)}</li>" for name, how in refused.items()
     )
     return f"<p>Not in this study, and how to have it:</p><ul>{lines}</ul>" if refused else ""
-
-
-def _flags(results: Results) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = read_json(results.root / "tables" / "flags.json")
-    return found
 
 
 def _record(results: Results, run: dict[str, Any]) -> dict[str, Any]:
