@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("files", nargs="+", type=Path, help="params.yaml, and overlays in their order")
     parser.add_argument("--device", help="a measured device; default: this machine, where it was measured")
     parser.add_argument("--at-once", type=int, help="jobs side by side; default: as many as the device takes")
-    parser.add_argument("--disk", action="store_true", help="print nothing; only see whether the disk suffices")
+    parser.add_argument(
+        "--disk", action="store_true", help="print nothing; only see whether the disk suffices"
+    )
     arguments = parser.parse_args(argv)
     params = load_params(arguments.files)
     study = Study(params, mirror_folder(params["data"]["mirror"]))
