@@ -48,6 +48,8 @@ rule pack_dataset:
         "logs/pack_dataset/{dataset}@{format}.log",
     # Neither the processes that decode nor the limit are params: another number has to rerun nothing.
     threads: 8
+    resources:
+        pack_up_to=config["data"]["pack_up_to"],
     params:
         raw=subpath(input.source, parent=True),
         folder=subpath(output.manifest, parent=True),
@@ -58,4 +60,4 @@ rule pack_dataset:
     shell:
         "python -m workflow_scripts.pack_dataset --raw {params.raw:q} --size {params.size}"
         " --resize {params.resize} --interpolation {params.interpolation} --workers {threads}"
-        " --up-to {config[data][pack_up_to]} --output {params.folder:q} &> {log:q}"
+        " --up-to {resources.pack_up_to} --output {params.folder:q} &> {log:q}"
