@@ -71,7 +71,7 @@ def _attend(attn: Any, x: Tensor) -> Tensor:
 
 def _matrices(attn: Any) -> tuple[Tensor, Tensor | None] | None:
     """The matrix of queries, keys and values (3 D, D) and its bias; None where the sums above do not hold."""
-    plain = type(attn.k_norm) is nn.Identity and attn.gate is None
+    plain = type(attn.k_norm) is nn.Identity and getattr(attn, "gate", None) is None
     if not plain or (attn.training and attn.attn_drop.p):
         return None
     if isinstance(attn.qkv, TunedLinear):

@@ -5,6 +5,7 @@ from typing import cast
 
 from torch import nn
 
+from tradeoff.errors import UserError
 from tradeoff.params.fields import param
 from tradeoff.strategies import base, names_of
 from tradeoff.strategies.places import blocks
@@ -38,6 +39,10 @@ class Strategy(base.Strategy):
             for name, module in net.named_modules()
             if id(module) in inside and name.rpartition(".")[2] in self.params.targets
         ]
+        if not targets:
+            raise UserError(
+                "strategies.dora.targets", ", ".join(self.params.targets), "a matrix that this backbone has"
+            )
         before = {id(parameter) for parameter in net.parameters()}
         config = LoraConfig(
             r=self.params.rank,

@@ -17,7 +17,9 @@ MEMBERS = ("bitfit", "lora", "adapter", "compacter", "ia3", "norm", "vpt")
 class Params:
     """Several strategies at once."""
 
-    members: dict[str, Any] = param(DEFAULT_MEMBERS, "strategies by name, each with its parameters")
+    members: dict[str, Any] = param(
+        DEFAULT_MEMBERS, "strategies by name, each with its parameters; applied in the order of their names"
+    )
 
 
 def schema() -> dict[str, Any]:
@@ -33,7 +35,7 @@ def schema() -> dict[str, Any]:
 
 class Strategy(base.Strategy):
     def __init__(self, params: Params) -> None:
-        self.members: list[base.Strategy] = [load(name, own) for name, own in params.members.items()]
+        self.members: list[base.Strategy] = [load(name, own) for name, own in sorted(params.members.items())]
 
     def insert(self, net: nn.Module) -> list[str]:
         return [name for member in self.members for name in member.insert(net)]
