@@ -89,10 +89,10 @@ def test_a_new_threat_never_retrains(project):
     assert planned["probe"] == 2
 
 
-def test_changing_a_figures_code_reruns_that_figure_only(project):
+def test_changing_a_figures_code_reruns_that_figure_and_the_page_that_shows_it(project):
     path = project.folder / "src" / "tradeoff" / "artifacts" / "figures" / "frontiers.py"
     path.write_text(path.read_text() + "\nNEW = 1\n")
-    assert project.planned() == {"all": 1, "figure_frontiers": 1}
+    assert project.planned() == {"all": 1, "figure_frontiers": 1, "write_explorer": 1}
 
 
 def test_comments_and_docstrings_rerun_nothing(project):
