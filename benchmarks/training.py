@@ -117,15 +117,16 @@ def summary(strategy: str, pairs: Answers, epochs: int) -> dict[str, Any]:
         return [statistics.median(pair[side][key] for pair in pairs) for side in (0, 1)]
 
     speedups = [theirs["seconds"] / mine["seconds"] for mine, theirs in pairs]
+    processor = [theirs["processor_seconds"] / mine["processor_seconds"] for mine, theirs in pairs]
     seconds, peaks = median("seconds"), median("peak")
     increases = [statistics.median(p[side]["peak"] - p[side]["before"] for p in pairs) for side in (0, 1)]
     return {
         "steps_per_second": [1 / taken for taken in seconds],
         "speedup": statistics.median(speedups),
         "speedup_range": [min(speedups), max(speedups)],
-        "processor_speedup": statistics.median(
-            theirs["processor_seconds"] / mine["processor_seconds"] for mine, theirs in pairs
-        ),
+        "processor_seconds": median("processor_seconds"),
+        "processor_speedup": statistics.median(processor),
+        "processor_range": [min(processor), max(processor)],
         "target": TARGETS[strategy],
         "features_seconds": statistics.median(mine["features_seconds"] for mine, _ in pairs),
         "over_epochs": statistics.median(
@@ -146,7 +147,8 @@ def table(rows: dict[str, dict[str, Any]], epochs: int) -> str:
         "ours, steps/s",
         "HF, steps/s",
         "ratio [lowest, highest]",
-        "processor time",
+        "processor, s a step, ours / HF",
+        "ratio [lowest, highest]",
         "features, s per batch",
         f"ratio over {epochs} epochs",
         "peak, MiB, ours / HF",
@@ -163,7 +165,8 @@ def table(rows: dict[str, dict[str, Any]], epochs: int) -> str:
                 name,
                 *(f"{speed:.3g}" for speed in row["steps_per_second"]),
                 f"{row['speedup']:.2f} [{low:.2f}, {high:.2f}]",
-                f"{row['processor_speedup']:.2f}",
+                " / ".join(f"{taken:.3f}" for taken in row["processor_seconds"]),
+                "{:.2f} [{:.2f}, {:.2f}]".format(row["processor_speedup"], *row["processor_range"]),
                 f"{features:.3f}" if features else "–",
                 f"{row['over_epochs']:.2f}",
                 " / ".join(f"{peak:.0f}" for peak in row["peak"]),
