@@ -262,12 +262,19 @@ def test_nothing_to_attack_is_no_error():
     assert result.diagnostics.first_points < 20
 
 
-def test_dlr_refuses_too_few_classes():
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"attack": "apgd", "loss": "dlr"}, "at least 3 for the loss dlr; use the loss ce"),
+        ({"attack": "autoattack"}, "at least 4 for the loss dlr; use apgd with the loss ce, fab or square"),
+    ],
+)
+def test_dlr_refuses_too_few_classes(spec, words):
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
     images, _, ids = held_out(10)
     labels = model(as_floats(images)).argmax(1)
-    with pytest.raises(UserError, match="use the loss ce"):
-        attack(model, images, labels, ids, threat({"attack": "apgd", "loss": "dlr"}, 0.1), 0)
+    with pytest.raises(UserError, match=words):
+        attack(model, images, labels, ids, threat(spec, 0.1), 0)
 
 
 @pytest.mark.parametrize(
