@@ -8,6 +8,7 @@ import torch
 from attacks_support import Small, as_floats, held_out, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tradeoff.attacks import engine
 from tradeoff.attacks.engine import ROBUST, Compute, attack, sweep
@@ -308,3 +309,31 @@ def test_diagnostics_count_zero_gradients_and_losses_that_do_not_rise():
     honest = attack(trained(), images, labels, ids, threat({"attack": "pgd"}, 0.05), 0).diagnostics
     assert honest.zero_gradients == 0
     assert honest.risen == honest.climbs > 40
+
+
+class Answers(TorchDispatchMode):
+    """Counts the operations for which a GPU has to finish its work before the processor can go on."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        masks = name in ("index", "index_put", "index_put_", "_index_put_impl_") and any(
+            each is not None and each.dtype == torch.bool for each in args[1]
+        )
+        self.count += masks or name in ("nonzero", "_local_scalar_dense", "masked_select")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("spec", [{"attack": "pgd"}, {"attack": "apgd"}])
+def test_a_step_of_a_wave_asks_the_device_for_one_answer(spec):
+    model, (images, labels, ids) = trained(), held_out(60)
+
+    def answers(steps):
+        with Answers() as mode:
+            attack(model, images, labels, ids, threat(spec | {"steps": steps}, 0.06), 0, Compute(20))
+        return mode.count
+
+    assert answers(16) - answers(8) == 8
