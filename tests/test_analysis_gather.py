@@ -220,6 +220,7 @@ def test_analysis_never_imports_torch() -> None:
         "frontier",
         "gather",
         "intervals",
+        "masked",
         "metrics",
         "outcomes",
         "pareto_auc",

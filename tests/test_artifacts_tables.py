@@ -12,7 +12,18 @@ from synthetic_results import RAMPS, ROBUST, write_study
 
 from tradeoff.artifacts import TABLES, available
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.tables import Cell, Table, accuracy, auc, flags, latex, markdown, ranked, variant_auc
+from tradeoff.artifacts.tables import (
+    Cell,
+    Table,
+    accuracy,
+    auc,
+    corruption,
+    flags,
+    latex,
+    markdown,
+    ranked,
+    variant_auc,
+)
 from tradeoff.artifacts.text import interval, signed
 from tradeoff.errors import UserError
 from workflow_scripts import gather, pareto_auc, write_table
@@ -126,6 +137,32 @@ def test_the_corruption_table_divides_errors_by_those_of_full_fine_tuning(root: 
     clean = probes[(probes["probe"] == "pgd") & (probes["epsilon"] == 0) & (probes["step"] == 640)]
     clean = clean[(clean["dataset"] == "digits") & (clean["strategy"] == "lora")]
     assert data.loc["digits", "lora"]["accuracy"] == pytest.approx(clean["accuracy"].item(), rel=1e-5)
+
+
+def test_corruption_errors_of_all_objectives_are_relative_to_standard_full_fine_tuning(
+    tmp_path: Path,
+) -> None:
+    choices = {
+        "strategies": ("lora", "full"),
+        "variants": ("rank 4", "rank 8"),
+        "corruptions": ("fog", "snow"),
+    }
+    write_study(tmp_path, objectives=("rft_fix", "standard"), steps=(0, 64), shifts=(), n=60, **choices)
+    gather.main(["--study", str(tmp_path / "study.json"), "--results", str(tmp_path)])
+    results = Results(tmp_path)
+    table = corruption.make(results)
+    # Of a sweep over full fine-tuning, its first variant.
+    assert "Full rank 4 (objective standard) on the same dataset and backbone" in table.caption
+    probes = results.probes
+    rows = probes[(probes["severity"] > 0) & (probes["step"] == 64)]
+    errors = 1 - rows.groupby(["objective", "strategy", "threat"])["accuracy"].mean().unstack()
+    expected = (errors / errors.loc["standard", "full-rank4"]).mean(axis=1)
+    found = table.data.set_index(["objective", "strategy"])["mce"]
+    assert len(found) == len(expected) == 3 * 4
+    for model, error in expected.items():
+        assert found[model] == pytest.approx(error, rel=1e-9)
+    assert found["standard", "full-rank4"] == 1
+    assert found["rft_fix-epsilon4_255", "full-rank4"] != 1
 
 
 def test_the_strategies_table_gives_counts_and_shares_of_the_runs(root: Path) -> None:

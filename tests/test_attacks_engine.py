@@ -8,6 +8,7 @@ import torch
 from attacks_support import Small, as_floats, held_out, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tradeoff.attacks import engine
 from tradeoff.attacks.engine import ROBUST, Compute, attack, sweep
@@ -262,12 +263,19 @@ def test_nothing_to_attack_is_no_error():
     assert result.diagnostics.first_points < 20
 
 
-def test_dlr_refuses_too_few_classes():
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"attack": "apgd", "loss": "dlr"}, "at least 3 for the loss dlr; use the loss ce"),
+        ({"attack": "autoattack"}, "at least 4 for the loss dlr; use apgd with the loss ce, fab or square"),
+    ],
+)
+def test_dlr_refuses_too_few_classes(spec, words):
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
     images, _, ids = held_out(10)
     labels = model(as_floats(images)).argmax(1)
-    with pytest.raises(UserError, match="use the loss ce"):
-        attack(model, images, labels, ids, threat({"attack": "apgd", "loss": "dlr"}, 0.1), 0)
+    with pytest.raises(UserError, match=words):
+        attack(model, images, labels, ids, threat(spec, 0.1), 0)
 
 
 @pytest.mark.parametrize(
@@ -301,3 +309,38 @@ def test_diagnostics_count_zero_gradients_and_losses_that_do_not_rise():
     honest = attack(trained(), images, labels, ids, threat({"attack": "pgd"}, 0.05), 0).diagnostics
     assert honest.zero_gradients == 0
     assert honest.risen == honest.climbs > 40
+
+
+class Answers(TorchDispatchMode):
+    """Counts the operations for which a GPU has to finish its work before the processor can go on."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        masks = name in ("index", "index_put", "index_put_", "_index_put_impl_") and any(
+            each is not None and each.dtype == torch.bool for each in args[1]
+        )
+        self.count += masks or name in ("nonzero", "_local_scalar_dense", "masked_select")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("spec", [{"attack": "pgd"}, {"attack": "apgd"}])
+def test_a_step_of_a_wave_asks_the_device_for_one_answer(spec):
+    model, (images, labels, ids) = trained(), held_out(60)
+
+    def answers(steps, epsilon):
+        with Answers() as mode:
+            result = attack(
+                model, images, labels, ids, threat(spec | {"steps": steps}, epsilon), 0, Compute(20)
+            )
+        left = result.correct & ~result.fooled
+        return mode.count, len(set(result.steps_to_fool)), left.any()
+
+    few, _, _ = answers(8, 1e-6)
+    many, times, left = answers(16, 0.06)
+    assert times > 1  # samples leave
+    assert left
+    assert many - few == 8

@@ -441,6 +441,27 @@ def test_a_killed_corruption_probe_and_its_shards_corrupt_images_once_and_end_wi
     assert len(list(tmp_path.iterdir())) == 3  # the corrupted images are gone
 
 
+def test_the_cost_of_a_probe_counts_the_seconds_of_corrupting_once_for_each_job_that_did(
+    place, tmp_path, monkeypatch
+):
+    """Each shard prepares, as a job of its own; the clock moves by 100 s in preparing, and nowhere else."""
+    now = [0.0]
+    prepare = corruption.prepare
+    monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(run, "_progress", lambda *_: "")  # it divides by the seconds of a snapshot
+
+    def slow(*arguments):
+        now[0] += 100
+        return prepare(*arguments)
+
+    monkeypatch.setattr(corruption, "prepare", slow)
+    for shard in range(2):
+        _probe(place, tmp_path, CORRUPTION, shard=(shard, 2))
+    cost = json.loads(_probe(place, tmp_path, CORRUPTION).cost.read_text())
+    assert cost["seconds_preparing"] == cost["seconds"] == 200
+    assert set(cost["seconds_by_step"].values()) == {0}
+
+
 def test_a_corrupted_image_depends_neither_on_the_block_it_is_made_in_nor_on_the_batch(
     place, corrupted, tmp_path, monkeypatch
 ):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tradeoff.attacks import losses
 from tradeoff.errors import UserError
 from tradeoff.params import load_params
 from tradeoff.params.yaml_files import merge
-from tradeoff.study import Study, variants
+from tradeoff.study import ENOUGH_CLASSES, Study, variants
 
 DEFAULT = Path(__file__).parents[1] / "params.yaml"
 
@@ -226,3 +227,31 @@ def test_weights_that_are_nowhere_are_refused_before_anything_runs():
     params["backbones"]["glyph_vit"]["weights"] = {"file": "nowhere.safetensors"}
     with pytest.raises(UserError, match=r"backbones\.glyph_vit\.weights\.file: found no file at .*nowhere"):
         Study(params)
+
+
+def few_classes(folder, number, **probe):
+    for split, name in itertools.product(("train", "test"), range(number)):
+        (folder / split / f"class{name}").mkdir(parents=True)
+    return {
+        "study": {"datasets": ["leaves"], "probes": ["strong"]},
+        "datasets": {"leaves": {"folder": str(folder)}},
+        "probes": {"strong": {"kind": "attack", "epsilons": ["4/255"], **probe}},
+        "tradeoff": {"headline": None},
+    }
+
+
+def test_an_attack_whose_loss_wants_more_classes_than_the_dataset_has_is_refused_before_anything_runs(
+    tmp_path,
+):
+    words = (
+        "probes.strong on dataset leaves: found a model of 3 classes; expected at least 4 for the loss dlr;"
+        " use apgd with the loss ce, fab or square instead"
+    )
+    with pytest.raises(UserError, match=words):
+        study(few_classes(tmp_path / "three", 3, attack="autoattack"))
+    assert study(few_classes(tmp_path / "four", 4, attack="autoattack")).runs
+    assert study(few_classes(tmp_path / "two", 2, attack="apgd", loss="ce")).runs
+
+
+def test_all_losses_are_defined_for_the_classes_from_which_on_no_attack_is_checked():
+    assert max(losses.FEWEST_CLASSES.values()) == ENOUGH_CLASSES

@@ -1,6 +1,7 @@
 """A study, resolved: every run with all of its settings, and every probe of it.
 
-Everything the workflow decides comes from here, so it is pure and fast: no torch, no files but params.
+Everything the workflow decides comes from here, so it is pure and fast: no torch (but to check attacks
+on fewer than four classes), no files but params.
 """
 
 import itertools
@@ -10,13 +11,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tradeoff import families, strategies
+from tradeoff import families, probes, strategies
 from tradeoff.data import registry
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of
 from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.params.load import Params
 from tradeoff.schedules import in_epochs
+
+# From so many classes on, the losses of all attacks are defined.
+ENOUGH_CLASSES = 4
 
 
 @dataclass(frozen=True)
@@ -360,6 +364,8 @@ class Study:
                         error.do,
                     ) from None
         self._check_ramps()
+        for name in self.params["study"]["probes"]:
+            self._check_classes(name)
 
     def _check_test_sets(self, probe: str) -> None:
         """The datasets that a shift names exist: a misspelt one would leave the probe out without a word."""
@@ -392,6 +398,24 @@ class Study:
                     f"{expected} with {shortcut}",
                     f"or leave {shortcut} out",
                 )
+
+    def _check_classes(self, probe: str) -> None:
+        """An attack's loss is defined for as many classes as the study's datasets have, where that is known."""
+        spec = self.probe_spec(probe)
+        if spec["kind"] != "attack":
+            return
+        for dataset in self.params["study"]["datasets"]:
+            name = registry.split_reference(dataset)[0]
+            classes = registry.classes(name, self.definition(name))
+            if classes is None or classes >= ENOUGH_CLASSES:
+                continue
+            try:
+                # This imports torch, which takes seconds: for few classes only.
+                probes.load("attack").threat_of(spec).attempts(classes)
+            except UserError as error:
+                raise UserError(
+                    f"probes.{probe} on dataset {dataset}", error.found, error.expected, error.do
+                ) from None
 
     def mirrored_weights(self) -> list[str]:
         """Names that a mirror has for the weights of the study's backbones."""

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tradeoff.analysis.masked import masked
 from tradeoff.analysis.outcomes import read_identity
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile
 from tradeoff.data.packed import PackedDataset
@@ -32,7 +33,8 @@ class Gathered:
     """A study's measurements.
 
     probes: one row per run, snapshot, test set and epsilon; training: one row per logged step.
-    runs: one row per run, with its digest and sizes; flags: what the probes found suspicious, one row per warning.
+    runs: one row per run, with its digest and sizes; flags: what the probes found
+    suspicious, or what is when one is compared with another, one row per warning.
     """
 
     probes: pa.Table
@@ -58,6 +60,7 @@ def gather(study: StudyFile, results: Path) -> Gathered:
         log = _read(folder / "training.parquet", TRAINING_COLUMNS)
         _compare(run, folder / "training.parquet", _identity(log), {"digest": run["digest"]})
         training.append(_labelled(_numbers(log), run))
+        rows: list[dict[str, Any]] = []
         for probe, digest in run["probes"].items():
             path = results / "probes" / name / f"{probe}.parquet"
             table = _read(path, PROBE_COLUMNS)
@@ -66,8 +69,10 @@ def gather(study: StudyFile, results: Path) -> Gathered:
             outcomes = path.with_name(f"{probe}.outcomes.safetensors")
             _compare(run, outcomes, read_identity(outcomes), identity)
             probes.append(_labelled(table.select(PROBE_COLUMNS), run))
+            rows += table.select(PROBE_COLUMNS).to_pylist()
             found = json.loads((table.schema.metadata or {}).get(b"flags", b"[]"))
             flags += [{"run": name, "probe": probe, "flag": _words(flag)} for flag in found]
+        flags += [{"run": name, **flag} for flag in masked(rows)]
     return Gathered(_joined(probes), _joined(training), runs, flags)
 
 

@@ -3,8 +3,9 @@
 Misclassified samples never enter. Fooled ones leave at once. Those left are packed into full batches again
 before every step, so that the hardware works on nothing else: all samples of a *wave* (as many as memory
 holds) go through step k together, batch by batch. The weights are frozen, so that backward passes compute the
-gradient of the images alone; the gradient of step k comes with the logits that test iterate k; the device is
-asked for an answer once in a step of a whole wave.
+gradient of the images alone; the gradient of step k comes with the logits that test iterate k. In a step of a whole
+wave the device is asked for one answer, who stays; for a second in reduced precision, who has to be confirmed. (FAB
+asks for more, see there.)
 """
 
 import itertools
@@ -219,13 +220,15 @@ class _Search:
                         samples.targets = _ranked_class(samples, round_.rank)
                     noise = Noise(self.seed, (stage, round_.number))
                     fooled_at, found = self._round(made, round_, samples, noise)
-                    fooled = fooled_at >= 0
+                    # Positions rather than masks: each use of a mask would ask the device how many it holds.
+                    fooled, left = (fooled_at >= 0).nonzero()[:, 0], (fooled_at < 0).nonzero()[:, 0]
                     first_failure[rows[fooled]] = rank
                     steps[rows[fooled]] = fooled_at[fooled]
                     if examples is not None and found is not None:
                         examples[rows[fooled]] = found[fooled]
-                    self._count(made.name, fooled)
-                    rows, samples = rows[~fooled], samples.take(~fooled)
+                    by = self.diagnostics.fooled_by
+                    by[made.name] = by.get(made.name, 0) + len(fooled)
+                    rows, samples = rows[left], samples.take(left)
         self.steps.append(steps.cpu().numpy())
         if hints is not None and examples is not None:
             fooled = ((first_failure > 0) & (first_failure < ROBUST)).view(-1, 1, 1, 1)
@@ -267,13 +270,12 @@ class _Search:
                     ended[chunk] |= outlook.stays_robust(turn, rows[chunk], seen.logits, part.labels)
             if self.oracle.approximate:
                 self._confirm(fooled, points, samples.labels)
-            if found is not None:
-                found[rows[fooled]] = points[fooled]
-            leaving = fooled | ended
-            if last or bool(leaving.any()):
-                fooled_at[rows[fooled]] = turn
-                keep = ~leaving
-                rows, samples, state = rows[keep], samples.take(keep), state.take(keep)
+            staying = (~(fooled | ended)).nonzero()[:, 0]  # the answer asked for
+            if last or len(staying) < len(rows):
+                fooled_at[rows] = torch.where(fooled, turn, -1).to(fooled_at.dtype)
+                if found is not None:
+                    found[rows] = torch.where(fooled.view(-1, 1, 1, 1), points, found[rows])
+                rows, samples, state = rows[staying], samples.take(staying), state.take(staying)
             if not len(rows):
                 break
         if climb is not None:
@@ -300,10 +302,6 @@ class _Search:
         for chunk in _chunks(len(suspects), self.batch_size):
             rows = suspects[chunk]
             fooled[rows] = self.oracle.logits(points[rows]).argmax(1) != labels[rows]
-
-    def _count(self, name: str, fooled: Tensor) -> None:
-        by = self.diagnostics.fooled_by
-        by[name] = by.get(name, 0) + int(fooled.sum())
 
 
 class _Oracle:

@@ -21,8 +21,10 @@ ALPHA_MAX = 0.1
 ETA = 1.05
 BETA = 0.9
 _TINY = 1e-8
-# Each Newton step settles which coordinates hit a wall; a handful is typical.
+# Each Newton step settles which coordinates hit a wall; a handful is typical. Whether all samples are settled is asked
+# of the device once in a few steps, as it has to finish its work to answer.
 _NEWTON_STEPS = 60
+_ASK_EVERY = 4
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,15 @@ def to_hyperplane(x: Tensor, normal: Tensor, value: Tensor, norm: str) -> Tensor
     wanted = value.abs()
     reach = torch.zeros_like(wanted)
     rounding = torch.finfo(x.dtype).eps
-    for _ in range(_NEWTON_STEPS):
+    settled = torch.zeros((), dtype=torch.bool, device=x.device)
+    for step in range(1, _NEWTON_STEPS + 1):
         moved = torch.minimum(speed * reach.view(-1, 1, 1, 1), room)
         gained = (slope * moved).sum(dim=(1, 2, 3))
         rate = (slope * speed * (moved < room)).sum(dim=(1, 2, 3))
         # All walls reached: nothing more to gain, and the step is the way to the corner.
         more = torch.where(rate > 0, (wanted - gained) / rate, 0).clamp_(min=0)
-        reach += more
-        if bool((more <= rounding * reach).all()):
+        reach += torch.where(settled, 0, more)
+        settled |= (more <= rounding * reach).all()
+        if step % _ASK_EVERY == 0 and bool(settled):
             break
     return direction * torch.minimum(speed * reach.view(-1, 1, 1, 1), room)

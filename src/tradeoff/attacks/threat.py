@@ -33,11 +33,12 @@ class Threat:
         made: list[Attack] = attacks.load(self.attack).attacks(self.params, self.norm, self.epsilon)
         for attack in made:
             if classes < attack.fewest_classes:
+                has_loss = hasattr(self.params, "loss")
                 raise UserError(
                     f"threat {self}",
                     f"a model of {classes} classes",
-                    f"at least {attack.fewest_classes} for the loss of {attack.name}",
-                    "use the loss ce",
+                    f"at least {attack.fewest_classes} for the loss dlr",
+                    "use the loss ce" if has_loss else "use apgd with the loss ce, fab or square instead",
                 )
         return made
 

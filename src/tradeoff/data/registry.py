@@ -82,6 +82,15 @@ def domains(name: str, definition: Definition) -> tuple[str, ...]:
     return source(name, definition).domains
 
 
+def classes(name: str, definition: Definition) -> int | None:
+    """Return how many classes a dataset has; None where only its packed data know (Parquet of the user's own)."""
+    if "folder" not in definition:
+        return source(name, definition).classes
+    root = Path(definition["folder"])
+    roots = [root / domain for domain in folder_domains(root)] or [root]
+    return len({each.name for top in roots for each in (top / "train").iterdir() if each.is_dir()})
+
+
 def folder_domains(root: Path) -> tuple[str, ...]:
     """Return the domains of a folder of images: its subfolders that hold a train and a test folder."""
     if _has_splits(root):

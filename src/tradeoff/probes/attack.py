@@ -70,7 +70,7 @@ def evaluate(
     """
     test = test_sets[0]
     epsilons = probe["epsilons"]
-    searched = threat({key: value for key, value in probe.items() if key not in OWN}, epsilons[0])
+    searched = threat_of(probe)
     seed, shortcuts = probe.get("seed", 0), from_mapping(Shortcuts, probe.get("shortcuts") or {})
     result = sweep(
         model,
@@ -106,6 +106,11 @@ def evaluate(
         {"epsilons": json.dumps(epsilons)},
         result.hints,
     )
+
+
+def threat_of(probe: dict[str, Any]) -> Threat:
+    """Return what a probe attacks with, at its first epsilon."""
+    return threat({key: value for key, value in probe.items() if key not in OWN}, probe["epsilons"][0])
 
 
 def _hints(test: TestSet) -> np.ndarray:

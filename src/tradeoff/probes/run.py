@@ -76,8 +76,11 @@ def probe_run(
     todo = parts.missing_in_a_row(steps) if chained else parts.missing(steps[shard[0] :: shard[1]])
     kind, compute = probes.load(probe["kind"]), _compute(probe["compute"], subject.device)
     evaluated: Sequence[TestSet] = test_sets
+    started = time.monotonic()
     if todo and hasattr(kind, "prepare"):
         evaluated = kind.prepare(test_sets, probe, parts.prepared)
+    # Kept with the first snapshot measured after it, so that it is counted once for every job that prepared.
+    preparing = time.monotonic() - started
     started = time.monotonic()
     for done, step in enumerate(todo, start=1):
         before = time.monotonic()
@@ -85,7 +88,7 @@ def probe_run(
             evaluated = [replace(test_sets[0], hints=parts.hints_before(step, steps))]
         measured = kind.evaluate(subject.at(step), evaluated, probe, compute)
         seconds = time.monotonic() - before
-        parts.save(step, measured, seconds)
+        parts.save(step, measured, seconds, preparing if done == 1 else 0.0)
         left = (time.monotonic() - started) / done * (len(todo) - done)
         print(_progress(steps.index(step) + 1, len(steps), step, measured, seconds, left), flush=True)
     if shard[1] > 1:
@@ -152,7 +155,7 @@ class _Parts:
             hints: np.ndarray = opened.get_tensor("hints")
         return hints
 
-    def save(self, step: int, measured: Measured, seconds: float) -> None:
+    def save(self, step: int, measured: Measured, seconds: float, preparing: float) -> None:
         """Keep a snapshot's results, and its hints instead of those before: first, as parts promise them."""
         if measured.hints is not None:
             write_tensors(self._hints(step), {"hints": measured.hints}, {})
@@ -161,13 +164,14 @@ class _Parts:
             "diagnostics": measured.diagnostics,
             "metadata": measured.metadata,
             "seconds": seconds,
+            "preparing": preparing,
         }
         write_tensors(self._file(step), measured.outcomes, {"about": json.dumps(about)})
         for file in self.folder.glob("*.hints"):
             if file != self._hints(step):
                 file.unlink()
 
-    def load(self, step: int) -> tuple[Measured, float]:
+    def load(self, step: int) -> tuple[Measured, float, float]:
         """Return what `save` was given; UserError when the file is not whole."""
         file = self._file(step)
         try:
@@ -179,7 +183,7 @@ class _Parts:
                 str(file), f"a broken file ({error})", "a snapshot's results", "delete it and rerun"
             ) from None
         measured = Measured(about["rows"], outcomes, about["diagnostics"], about["metadata"])
-        return measured, about["seconds"]
+        return measured, about["seconds"], about["preparing"]
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -211,26 +215,30 @@ def _gather(
             "probe": probe["name"],
             **row,
         }
-        for step, (measured, _) in zip(steps, loaded, strict=True)
+        for step, (measured, _, _) in zip(steps, loaded, strict=True)
         for row in measured.rows
     ]
     first = loaded[0][0]
-    tensors = {name: np.stack([measured.outcomes[name] for measured, _ in loaded]) for name in first.outcomes}
+    tensors = {
+        name: np.stack([measured.outcomes[name] for measured, _, _ in loaded]) for name in first.outcomes
+    }
     tensors["steps"] = np.array(steps, dtype=np.int64)
     # An attack has one test set; the others say which of theirs the samples belong to.
     plain = "first_failure" in tensors
     for test in test_sets[:1] if plain else test_sets:
         ending = "" if plain else f"/{test.reference}"
         tensors |= {f"ids{ending}": test.ids, f"labels{ending}": test.labels}
-    suspicious = flags(rows, {step: m.diagnostics for step, (m, _) in zip(steps, loaded, strict=True)})
+    suspicious = flags(rows, {step: m.diagnostics for step, (m, _, _) in zip(steps, loaded, strict=True)})
     for line in suspicious:
         print(f"suspicious: {line}")
-    seconds = {str(step): taken for step, (_, taken) in zip(steps, loaded, strict=True)}
+    seconds = {str(step): taken for step, (_, taken, _) in zip(steps, loaded, strict=True)}
+    preparing = sum(prepared for _, _, prepared in loaded)
     images = len(steps) * sum(map(len, first.outcomes.values()))
     write_json(
         outputs.cost,
         {
-            "seconds": sum(seconds.values()),
+            "seconds": preparing + sum(seconds.values()),
+            "seconds_preparing": preparing,
             "seconds_by_step": seconds,
             "images": images,
             "hardware": hardware(str(subject.device)),

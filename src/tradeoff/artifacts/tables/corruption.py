@@ -19,8 +19,10 @@ from tradeoff.artifacts.results import Panel, Results
 from tradeoff.artifacts.tables import Cell, Table, ranked
 from tradeoff.artifacts.text import interval
 
-# The strategy whose errors are 100%, where a study has it; else its first.
-REFERENCE = "full"
+# The objective and the strategy whose errors are 100%, where a study has them; else its first.
+REFERENCE = ("standard", "full")
+# What identifies the model of a run, its seed apart, beside its dataset and backbone.
+_MODEL = ["objective", "family", "strategy", "variant"]
 
 
 def make(results: Results) -> Table:
@@ -31,27 +33,39 @@ def make(results: Results) -> Table:
     accuracies = by_corruption(results.probes, probe)
     reference = _reference(accuracies)
     data = last.assign(
-        mce=[_error(accuracies, row, reference) for row in last.to_dict("records")], reference=reference
+        mce=[_error(accuracies, row, reference) for row in last.to_dict("records")],
+        reference=f"{reference['objective']}/{reference['strategy']}",
     )
     rows = [row for panel in results.panels for row in _rows(panel, data)]
     caption = (
         f"{results.study['study']['title']}: accuracy on clean and on corrupted images (probe {probe}: mean over"
         " corruptions and severities) in percent at the last snapshot, with 95% intervals, and the mean"
-        f" corruption error (mCE), {look(reference).label} being 100%. Bold: best of its dataset; underlined: second."
+        f" corruption error (mCE), {_words(reference)} on the same dataset and backbone being 100%."
+        " Bold: best of its dataset; underlined: second."
     )
     header = ["Dataset", "Strategy", "Accuracy", "Corrupted accuracy", "mCE (%)"]
     return Table(caption, header, rows, data, left=2)
 
 
-def _reference(accuracies: pd.DataFrame) -> str:
-    strategies = list(accuracies["strategy"].unique())
-    return REFERENCE if REFERENCE in strategies else strategies[0]
+def _reference(accuracies: pd.DataFrame) -> dict[str, str]:
+    """The objective, family, strategy and variant that others are compared with, of every dataset and backbone."""
+    models = accuracies[_MODEL].drop_duplicates()
+    for column, name in zip(("objective", "family"), REFERENCE, strict=True):
+        first = name if name in set(models[column]) else models[column].iloc[0]
+        models = models[models[column] == first]
+    return {column: str(models[column].iloc[0]) for column in _MODEL}
 
 
-def _error(accuracies: pd.DataFrame, row: dict[Hashable, Any], reference: str) -> float:
-    panel = accuracies[(accuracies[PANEL] == [row[key] for key in PANEL]).all(axis=1)]
-    wide = panel.pivot(index="corruption", columns="strategy", values="accuracy")
-    return mean_corruption_error(wide[row["strategy"]].tolist(), wide[reference].tolist())
+def _words(reference: dict[str, str]) -> str:
+    strategy = f"{look(reference['family']).label} {reference['variant']}".strip()
+    return f"{strategy} (objective {reference['objective']})"
+
+
+def _error(accuracies: pd.DataFrame, row: dict[Hashable, Any], reference: dict[str, str]) -> float:
+    place = (accuracies[["dataset", "backbone"]] == [row["dataset"], row["backbone"]]).all(axis=1)
+    wide = accuracies[place].pivot(index="corruption", columns=["objective", "strategy"], values="accuracy")
+    own, of_reference = (wide[each["objective"], each["strategy"]].tolist() for each in (row, reference))
+    return mean_corruption_error(own, of_reference)
 
 
 def _rows(panel: Panel, data: pd.DataFrame) -> list[list[Cell]]:
