@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tradeoff.analysis.adaptation import adaptation
-from tradeoff.analysis.cells import CELL, at_budgets
+from tradeoff.analysis.adaptation import adaptation, validations
+from tradeoff.analysis.cells import CELL
 from tradeoff.artifacts.comparisons import Comparison, draw_methods, epoch_axis, grid, method_key
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
@@ -19,11 +19,11 @@ KEYS = [*CELL, "epsilon_g", "objective_family", "method"]
 def validation_curves(
     results: Results, clean: str, attacked: str, y: str, scale: float
 ) -> tuple[Figure, list[Comparison], pd.DataFrame]:
-    """Draw two columns of tables/training.parquet against epochs: solid without attack, dashed under attack.
+    """Draw two columns of tables/training.parquet against epochs: solid without attack, dashed under attack at ε_g.
 
     The table returned has one row per cell, ε_g, method, quantity and epoch: mean, lowest and highest of the seeds.
     """
-    training = at_budgets(results.study, results.training)
+    training = validations(results.study, results.training)
     table = pd.concat(
         [_over_seeds(training, name).assign(quantity=name) for name in (clean, attacked)], ignore_index=True
     )

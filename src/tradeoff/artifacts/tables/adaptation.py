@@ -29,7 +29,7 @@ def make(results: Results) -> Table:
     for row in pd.concat(blocks).sort_values("epsilon_g", kind="stable").to_dict("records"):
         about = [words(results, key, row[key]) for key in shown]
         about += [format_epsilon(row["epsilon_g"]), method_look(row["method"]).label]
-        late = "" if row["reached"] == row["seeds"] else "> "
+        late = "" if row["reached"] == row["seeds"] or np.isnan(row["delay"]) else "> "
         numbers = [
             f"{row['onset']:.1f}"
             if row["reached"] == row["seeds"]
