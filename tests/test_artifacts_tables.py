@@ -41,6 +41,7 @@ def robust(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shifts=(),
         corruptions=(),
         n=60,
+        epochs=50,
     )
     return written(root)
 
@@ -204,6 +205,10 @@ def test_ramps_meet_their_published_counterparts(robust: Path) -> None:
     header, _, *rows = rows_of(robust, "ramp_results")
     row = next(row for row in rows if row[:4] == ["cars", "8/255", "10%", "100%"])
     assert re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "80.3"  # T1 5, T2 50 of 50
+    row = next(row for row in rows if row[:4] == ["cars", "8/255", "24%", "74%"])
+    assert (
+        re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "78.0"
+    )  # 0.25 and 0.75: 12 and 37
     row = next(row for row in rows if row[:4] == ["aircraft", "8/255", "10%", "100%"])
     assert row[header.index("Clean, published")] == "—"
 

@@ -455,6 +455,7 @@ class Study:
                     "objective_family": run.objective_family,
                     "objective_epsilon": run.objective_epsilon,
                     "seed": run.seed,
+                    "epochs": run.spec["training"]["epochs"],
                     "digest": run.digest,
                     "data": self.packed(run.dataset, run.backbone),
                     "probes": {name: self.probe_digest(run, name) for name in self.probes_of(run)},
