@@ -122,6 +122,29 @@ def test_a_ramp_that_ends_before_it_starts_is_refused(times, epochs, refused):
         assert study(overlay).runs
 
 
+@pytest.mark.parametrize("judge", ["probe", "robust_validation"])
+@pytest.mark.parametrize("trained", ["linf", "l2"])
+@pytest.mark.parametrize("judged", ["linf", "l2"])
+def test_a_model_trained_in_one_norm_is_not_judged_in_another(judge, trained, judged):
+    validation = {"attack": "apgd", "steps": 2, "epsilon": None, "limit": 8, "every": 1}
+    norms = {"probe": trained, "robust_validation": trained} | {judge: judged}
+    overlay = objectives_overlay(
+        {"standard": {}, "rft_fix": {"norm": trained}},
+        probes={"pgd": {"norm": norms["probe"]}},
+        robust_validation=validation | {"norm": norms["robust_validation"]},
+    )
+    if trained == judged:
+        assert study(overlay).runs
+    else:
+        place = "probes.pgd.norm" if judge == "probe" else "robust_validation.norm"
+        with pytest.raises(UserError, match=rf"{place}: found {judged}.*{trained}.*objectives.rft_fix"):
+            study(overlay)
+
+
+def test_without_a_robust_objective_any_norm_will_do():
+    assert study({"probes": {"pgd": {"norm": "l2"}}}).runs
+
+
 def test_changing_one_strategy_changes_the_digests_of_its_runs_and_probes_alone():
     before, after = study().summary()["runs"], study({"strategies": {"lora": {"rank": 2}}}).summary()["runs"]
     for old, new in zip(before, after, strict=True):

@@ -360,6 +360,7 @@ class Study:
                         error.do,
                     ) from None
         self._check_ramps()
+        self._check_norms()
 
     def _check_test_sets(self, probe: str) -> None:
         """The datasets that a shift names exist: a misspelt one would leave the probe out without a word."""
@@ -419,6 +420,29 @@ class Study:
                     f"{times['t2']}, with t1 = {times['t1']} and {epochs} epochs",
                     "no earlier than t1 (both count epochs above 1, and are shares of all epochs up to 1)",
                 )
+
+    def _check_norms(self) -> None:
+        """Models are judged at the ε_g of their objective, which is only the same size in the same norm."""
+        judged = self._judged_in()
+        for run in self.runs.values():
+            params = run.spec["objective_spec"]["params"]
+            trained = params.get("norm", "linf")
+            for where, norm in judged.items():
+                if "epsilon" in params and norm != trained:
+                    raise UserError(
+                        where, norm, f"{trained}, the norm that objectives.{run.objective_family} trains with"
+                    )
+
+    def _judged_in(self) -> dict[str, str]:
+        """Norms of the attacks that robust objectives are judged by, by where params state them."""
+        params = self.params
+        attacks = [name for name in params["study"]["probes"] if params["probes"][name]["kind"] == "attack"]
+        headline = params["tradeoff"]["headline"]
+        name = headline["probe"] if headline else next(iter(attacks), None)
+        judged = {f"probes.{name}.norm": params["probes"][name].get("norm", "linf")} if name else {}
+        if params["robust_validation"]:
+            judged["robust_validation.norm"] = params["robust_validation"]["norm"]
+        return judged
 
     def _check_headline(self) -> None:
         headline = self.params["tradeoff"]["headline"]
