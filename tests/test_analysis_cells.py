@@ -100,11 +100,18 @@ def test_means_over_cells_count_only_cells_that_have_every_method() -> None:
     rows = [("a", "rft_fix", 0.2), ("a", "rft_sched", 0.4), ("b", "rft_fix", 0.9)]
     table = pd.DataFrame(rows, columns=["dataset", "method", "clean"])
     table = table.assign(backbone="vit", strategy="full", epsilon_g=4 / 255, adversarial=0.1, expected=0.2)
-    kept = complete(table, ["rft_fix", "rft_sched"])
+    kept = complete(table)
     assert kept["dataset"].unique().tolist() == ["a"]
     means = over_cells(kept, ["method"]).set_index("method")
     assert means["clean"].to_dict() == {"rft_fix": 0.2, "rft_sched": 0.4}
     assert means["cells"].tolist() == [1, 1]
+
+
+def test_a_method_of_one_epsilon_only_takes_nothing_away_at_another() -> None:
+    rows = [(4 / 255, "rft_fix"), (4 / 255, "trades"), (8 / 255, "rft_fix")]
+    table = pd.DataFrame(rows, columns=["epsilon_g", "method"])
+    table = table.assign(dataset="a", backbone="vit", strategy="full")
+    assert len(complete(table)) == 3
 
 
 def test_ramps_are_told_apart_in_shares_and_fixed_perturbations_start_at_once(results: Results) -> None:

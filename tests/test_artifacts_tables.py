@@ -11,8 +11,20 @@ from hypothesis import strategies as st
 from synthetic_results import RAMPS, ROBUST, write_study
 
 from tradeoff.artifacts import TABLES, available
+from tradeoff.artifacts.figures import objectives_on_average
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.tables import Cell, Table, accuracy, auc, flags, latex, markdown, ranked, variant_auc
+from tradeoff.artifacts.tables import (
+    Cell,
+    Table,
+    accuracy,
+    auc,
+    flags,
+    latex,
+    markdown,
+    objective_means,
+    ranked,
+    variant_auc,
+)
 from tradeoff.artifacts.text import interval, signed
 from tradeoff.errors import UserError
 from workflow_scripts import gather, pareto_auc, write_table
@@ -187,7 +199,7 @@ def test_the_objectives_table_prints_what_the_probes_measured_at_each_epsilon(ro
 def test_paired_tests_of_the_study_stand_above_those_of_the_published_numbers(robust: Path) -> None:
     header, _, *rows = rows_of(robust, "paired_tests")
     last = dict(zip(header, rows[-1], strict=True))
-    assert (last["Source"], last["ε_g"], last["Measure"]) == ("Ngnawé et al.", "8/255", "expected")
+    assert (last["Source"], last["ε_g"], last["Measure"]) == ("Ngnawé et al., APGD-10", "8/255", "expected")
     assert (last["t"], last["Higher in"], last["Cells"]) == ("9.27", "30 of 30", "30")
     first = dict(zip(header, rows[0], strict=True))
     assert (first["Source"], first["Cells"]) == ("this study", "2")
@@ -199,6 +211,32 @@ def test_means_are_shown_beside_published_means_of_the_same_cells(robust: Path) 
     published = re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")])
     assert float(published) == pytest.approx((60.2 + 7.7) / 2, abs=0.051)
     assert row[header.index("Cells")] == "2"
+
+
+def test_objectives_at_different_epsilons_are_compared_where_they_meet(tmp_path: Path) -> None:
+    one = {"epsilon": "4/255"}
+    write_study(
+        tmp_path,
+        strategies=("full",),
+        datasets=("a", "b"),
+        objectives=("standard", "rft_fix", "trades"),
+        sections=ROBUST
+        | {"trades": one, "rft_fix": one | {"sweep": {"epsilon": ["2/255", "4/255", "8/255"]}}},
+        steps=(0, 64),
+        shifts=(),
+        corruptions=(),
+        n=20,
+    )
+    written(tmp_path)
+    tests = [row[1:3] for row in rows_of(tmp_path, "paired_tests")[2:]]
+    assert tests == [["4/255", "TRADES − RFT fix"]] * 3
+    table = objective_means.make(Results(tmp_path))
+    over_all = table.data[table.data["over"] == "all cells"]
+    at = {budget: list(rows["method"]) for budget, rows in over_all.groupby("epsilon_g")}
+    assert at == {4 / 255: ["standard", "rft_fix", "trades"], 8 / 255: ["standard", "rft_fix"]}
+    assert "(not at ε_g = 2/255, which pgd leaves out)" in table.caption
+    _, drawn = objectives_on_average.draw(Results(tmp_path))
+    assert len(drawn) == 2 * 5
 
 
 def test_ramps_meet_their_published_counterparts(robust: Path) -> None:

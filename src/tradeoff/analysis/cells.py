@@ -16,6 +16,9 @@ from tradeoff.analysis.methods import methods
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile, budgets
 
 CELL = ("dataset", "backbone", "strategy")
+# What tells one method in one cell from another; and with its family, for looks.
+METHOD = (*CELL, "epsilon_g", "method")
+METHOD_AND_FAMILY = (*CELL, "epsilon_g", "objective_family", "method")
 # What tells one run at one ε_g from another.
 KEYS = ("run", "epsilon_g")
 MEASURES = ("clean", "adversarial", "expected")
@@ -84,14 +87,15 @@ def over_cells(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     return grouped[list(MEASURES)].mean().assign(cells=grouped.size()).reset_index()
 
 
-def complete(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of some methods, of those cells at those ε_g that have all of them.
+def complete(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of those cells that have, at an ε_g, every method that any cell has at it.
 
-    Means over cells then compare like with like.
+    Means over cells then compare like with like. A method that is trained at one ε_g only does not take the
+    others' numbers away at the rest.
     """
-    chosen = table[table["method"].isin(wanted)]
-    present = chosen.groupby([*CELL, "epsilon_g"])["method"].transform("nunique")
-    return chosen[present == len(wanted)]
+    wanted = table.groupby("epsilon_g")["method"].transform("nunique")
+    present = table.groupby([*CELL, "epsilon_g"])["method"].transform("nunique")
+    return table[present == wanted]
 
 
 def _judged(wide: pd.DataFrame, budget: float) -> pd.DataFrame:

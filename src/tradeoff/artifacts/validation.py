@@ -8,12 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tradeoff.analysis.adaptation import adaptation, validations
-from tradeoff.analysis.cells import CELL
+from tradeoff.analysis.cells import METHOD_AND_FAMILY
 from tradeoff.artifacts.comparisons import Comparison, draw_methods, epoch_axis, grid, method_key
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
-
-KEYS = [*CELL, "epsilon_g", "objective_family", "method"]
 
 
 def validation_curves(
@@ -48,7 +46,7 @@ def mark_onsets(results: Results, comparisons: list[Comparison]) -> pd.DataFrame
     Where several lie at the same epoch their marks are stacked.
     """
     runs = adaptation(results.study, results.training)
-    onsets = runs.groupby(KEYS, sort=False).agg(
+    onsets = runs.groupby(list(METHOD_AND_FAMILY), sort=False).agg(
         onset=("onset", "mean"), reached=("reached", "sum"), seeds=("reached", "size")
     )
     table = onsets.reset_index()
@@ -81,7 +79,7 @@ def plain_line(label: str, line: Any) -> Line2D:
 def _over_seeds(training: pd.DataFrame, name: str) -> pd.DataFrame:
     """One quantity at the ends of epochs, joined over seeds."""
     rows = training.dropna(subset=name)
-    joined: pd.DataFrame = rows.groupby([*KEYS, "epoch"], sort=False).agg(
+    joined: pd.DataFrame = rows.groupby([*METHOD_AND_FAMILY, "epoch"], sort=False).agg(
         value=(name, "mean"), low=(name, "min"), high=(name, "max"), seeds=("seed", "nunique")
     )
     return joined.reset_index()

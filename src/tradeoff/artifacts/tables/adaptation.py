@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.adaptation import adaptation, correlation, transfer
-from tradeoff.analysis.cells import CELL, finals
+from tradeoff.analysis.cells import CELL, METHOD_AND_FAMILY, finals
 from tradeoff.artifacts.comparisons import varied, words
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
@@ -19,9 +19,8 @@ def make(results: Results) -> Table:
         finals(results.study, results.probes, results.threat.probe),
         adaptation(results.study, results.training),
     )
-    keys = [*CELL, "epsilon_g", "objective_family", "method"]
     values = ["onset", "delay", "clean", "severity", "best_epoch", "best_validation", "last_validation"]
-    grouped = runs.groupby(keys, sort=False)
+    grouped = runs.groupby(list(METHOD_AND_FAMILY), sort=False)
     data = grouped[values].mean().assign(reached=grouped["reached"].sum(), seeds=grouped.size()).reset_index()
     shown = varied(results)
     rows = []
