@@ -17,6 +17,7 @@ from tradeoff.artifacts.tables import (
     Cell,
     Table,
     accuracy,
+    adaptation,
     auc,
     flags,
     latex,
@@ -260,6 +261,15 @@ def test_the_adaptation_table_gives_delay_and_severity_against_standard_fine_tun
     assert float(fixed["Severity"]) == pytest.approx(
         float(standard["Clean"]) - float(fixed["Clean"]), abs=0.11
     )
+
+
+def test_the_adaptation_table_correlates_delay_with_severity_and_with_accuracy(robust: Path) -> None:
+    table = adaptation.make(Results(robust))  # of one seed, so its rows are the runs
+    runs = table.data[table.data["objective_family"] != "standard"]
+    for name, words in (("severity", "with severity"), ("clean", "with final clean accuracy")):
+        rows = [runs[np.isclose(runs["epsilon_g"], size / 255)] for size in (4, 8)]
+        four, eight = (float(np.corrcoef(row["delay"], row[name])[0, 1]) for row in rows)
+        assert f"{words} {signed(four, 2)} at 4/255, {signed(eight, 2)} at 8/255" in table.caption
 
 
 @pytest.mark.parametrize("study", ["root", "robust"])

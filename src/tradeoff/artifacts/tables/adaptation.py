@@ -55,14 +55,21 @@ def make(results: Results) -> Table:
 
 
 def _correlations(runs: pd.DataFrame) -> str:
-    words = [
-        f"{signed(r, 2)} at {format_epsilon(float(str(budget)))}"
-        for budget, rows in runs[runs["objective_epsilon"] > 0].groupby("epsilon_g")
-        if not np.isnan(r := correlation(rows["delay"], rows["clean"]))
-    ]
-    if not words:
-        return "Delay and final accuracy: too few runs that differ for a correlation."
-    return f"Correlation of delay and final clean accuracy over robust runs: {', '.join(words)}."
+    """How delay goes with severity, and with the final accuracy itself, over the robust runs of all cells."""
+    robust = runs[runs["objective_epsilon"] > 0]
+    found = []
+    for name, title in (("severity", "severity"), ("clean", "final clean accuracy")):
+        at = [
+            f"{signed(r, 2)} at {format_epsilon(float(str(budget)))}"
+            for budget, rows in robust.groupby("epsilon_g")
+            if not np.isnan(r := correlation(rows["delay"], rows[name]))
+        ]
+        found += [f"with {title} {', '.join(at)}"] if at else []
+    if not found:
+        return "Delay and severity: too few runs that differ for a correlation."
+    never = int((~robust["reached"] & robust["delay"].notna()).sum())
+    counted = f" ({never} of {len(robust)} never adapted and count with their last epoch)" if never else ""
+    return f"Pearson's correlation of delay over the robust runs of all cells{counted}: {'; '.join(found)}."
 
 
 def _decimal(value: float) -> str:
