@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tradeoff.analysis.expected import expected_robustness
+from tradeoff.analysis.expected import expected_with_limits
 from tradeoff.analysis.intervals import with_seeds
 from tradeoff.analysis.methods import methods
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile, budgets
@@ -104,15 +104,12 @@ def _judged(wide: pd.DataFrame, budget: float) -> pd.DataFrame:
     place = np.flatnonzero(np.isclose(epsilons, budget, rtol=1e-6, atol=0))
     if not len(place):
         return pd.DataFrame(np.nan, index=wide.index, columns=_with_limits())
-    grid = epsilons[: place[0] + 1]
+    at = epsilons[place[0]]
     columns = {}
-    # Means of limits are the limits of a mean that is fully correlated, and no tighter than any other.
     for source, end in (("accuracy", ""), ("low", "_low"), ("high", "_high")):
-        values = wide[source][list(grid)].to_numpy()
-        columns[f"clean{end}"] = values[:, 0]
-        columns[f"adversarial{end}"] = values[:, -1]
-        columns[f"expected{end}"] = expected_robustness(grid, values)
-    return pd.DataFrame(columns, index=wide.index)
+        columns[f"clean{end}"] = wide[source][epsilons[0]]
+        columns[f"adversarial{end}"] = wide[source][at]
+    return pd.DataFrame(columns).join(expected_with_limits(wide, at))
 
 
 def _with_limits() -> list[str]:
