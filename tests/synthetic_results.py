@@ -50,12 +50,14 @@ def write_study(
     steps: Sequence[int] = STEPS,
     sections: dict[str, dict[str, Any]] = ROBUST,
     attacks: Sequence[str] = ("pgd",),
+    epochs: int = 16,
 ) -> dict[str, Any]:
     """Write study.json, backbones/, runs/ and probes/ below `root`; return the study.
 
     Each strategy rises to an accuracy of its own; robustness rises early and falls later. Under a robust objective
     accuracy rises later and less far, more so at a larger ε_g, and robustness stays.
     objectives: names of `sections` (of params), each of which may sweep. attacks: attack probes, called as the attack.
+    epochs: what study.json says of them; logs have sixteen.
     """
     probes: dict[str, Any] = {
         attack: {"kind": "attack", "attack": attack, "epsilons": list(epsilons)} for attack in attacks
@@ -83,7 +85,8 @@ def write_study(
                     "family": family,
                 }
                 run |= {"variant": variant, "objective": objective.name, "objective_family": objective.family}
-                run |= {"objective_epsilon": _budget(objective), "seed": seed, "digest": digest_of(name)}
+                run |= {"objective_epsilon": _budget(objective), "seed": seed, "epochs": epochs}
+                run["digest"] = digest_of(name)
                 run["probes"] = {probe: digest_of([name, probe]) for probe in probes}
                 run["data"] = str(root / "packed" / dataset)
                 runs.append(run)
@@ -103,7 +106,7 @@ def write_study(
         "study": {"name": root.name, "title": "Made-up study", "probes": list(probes)},
         "probes": probes,
         "objectives": {name: sections.get(name, {}) for name in objectives},
-        "training": {"epochs": 16},
+        "training": {"epochs": epochs},
         "backbones": {
             name: {"model": f"{name}_patch16", "image_size": 32, "weights": {"file": f"{name}.safetensors"}}
             for name in backbones

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tradeoff.analysis.adaptation import adaptation, correlation, onset_epoch, severity, transfer
+from tradeoff.analysis.adaptation import adaptation, correlation, onset_epoch, severity, transfer, validations
 
 NAN = float("nan")
 
@@ -22,7 +22,11 @@ def study(threshold: float = 0.05) -> dict[str, Any]:
 
 
 def run(
-    objective: str, accuracies: list[float], seed: int = 0, robust: list[float] | None = None
+    objective: str,
+    accuracies: list[float],
+    seed: int = 0,
+    robust: list[float] | None = None,
+    attacked_at: float = 4 / 255,
 ) -> pd.DataFrame:
     """The log of a run with ten steps an epoch and a validation at the end of each."""
     epochs = len(accuracies)
@@ -32,6 +36,8 @@ def run(
     for name, values in (
         ("validation_accuracy", accuracies),
         ("validation_robust_accuracy", robust or [NAN] * epochs),
+        ("validation_robust_loss", [NAN] * epochs),
+        ("validation_epsilon", [attacked_at if robust else NAN] * epochs),
     ):
         frame[name] = NAN
         frame.loc[frame["step"] % 10 == 0, name] = values
@@ -82,6 +88,23 @@ def test_a_run_that_never_adapts_counts_with_its_last_epoch_and_says_so() -> Non
 
 def test_without_standard_fine_tuning_there_is_no_delay() -> None:
     assert rows(run("rft_fix-epsilon4_255", [0.01, 0.2]))["delay"].isna().all()
+
+
+def test_without_an_onset_of_standard_fine_tuning_there_is_no_delay() -> None:
+    table = rows(run("standard", [0.01, 0.02]), run("rft_fix-epsilon4_255", [0.01, 0.2]))
+    assert table["delay"].isna().all()
+
+
+def test_a_validation_under_another_perturbation_than_the_objectives_does_not_count() -> None:
+    fixed = "rft_fix-epsilon4_255"
+    log = run(fixed, [0.2, 0.3, 0.5], robust=[0.1, NAN, 0.05], attacked_at=8 / 255)
+    columns = ["best_epoch", "best_validation", "last_validation"]
+    assert rows(log).loc[f"{fixed}/0", columns].tolist() == [3, 0.5, 0.5]
+    kept = validations(study(), log)
+    assert kept["validation_robust_accuracy"].isna().all()
+    assert kept["validation_accuracy"].notna().sum() == 3
+    here = validations(study(), run(fixed, [0.2, 0.3], robust=[0.1, 0.05]))
+    assert here["validation_robust_accuracy"].dropna().tolist() == [0.1, 0.05]
 
 
 def test_the_best_epoch_goes_by_robust_accuracy_where_it_was_measured() -> None:

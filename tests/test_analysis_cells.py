@@ -100,11 +100,18 @@ def test_means_over_cells_count_only_cells_that_have_every_method() -> None:
     rows = [("a", "rft_fix", 0.2), ("a", "rft_sched", 0.4), ("b", "rft_fix", 0.9)]
     table = pd.DataFrame(rows, columns=["dataset", "method", "clean"])
     table = table.assign(backbone="vit", strategy="full", epsilon_g=4 / 255, adversarial=0.1, expected=0.2)
-    kept = complete(table, ["rft_fix", "rft_sched"])
+    kept = complete(table)
     assert kept["dataset"].unique().tolist() == ["a"]
     means = over_cells(kept, ["method"]).set_index("method")
     assert means["clean"].to_dict() == {"rft_fix": 0.2, "rft_sched": 0.4}
     assert means["cells"].tolist() == [1, 1]
+
+
+def test_a_method_of_one_epsilon_only_takes_nothing_away_at_another() -> None:
+    rows = [(4 / 255, "rft_fix"), (4 / 255, "trades"), (8 / 255, "rft_fix")]
+    table = pd.DataFrame(rows, columns=["epsilon_g", "method"])
+    table = table.assign(dataset="a", backbone="vit", strategy="full")
+    assert len(complete(table)) == 3
 
 
 def test_ramps_are_told_apart_in_shares_and_fixed_perturbations_start_at_once(results: Results) -> None:
@@ -113,15 +120,28 @@ def test_ramps_are_told_apart_in_shares_and_fixed_perturbations_start_at_once(re
     assert "standard" not in times.index
     assert times.loc["rft_fix-epsilon4_255", ["t1", "t2"]].tolist() == [0, 0]
     assert times.loc["rft_sched-epsilon4_255-t10.25-t21.0", ["t1", "t2"]].tolist() == [0.25, 1]
-    results.study["params"]["training"]["epochs"] = 50
-    section = results.study["params"]["objectives"]["rft_sched"]
-    section |= {"sweep": {}, "t1": 12, "t2": 37}
-    study = {
-        **results.study,
-        "runs": [{**results.study["runs"][0], "objective": "rft_sched", "objective_family": "rft_sched"}],
-    }
-    row = ramp_times(study, pd.DataFrame({"objective": ["rft_sched"]})).iloc[0]
-    assert (row["t1"], row["t2"]) == (0.24, 0.74)
+
+
+def test_a_ramp_is_told_by_the_epochs_that_it_was_trained_with(tmp_path: Path) -> None:
+    sections = ROBUST | {"rft_sched": {**ROBUST["rft_sched"], "sweep": {"t1": [0.25, 12], "t2": [0.75, 37]}}}
+    study = write_study(
+        tmp_path,
+        strategies=("full", "lora"),
+        objectives=("rft_sched",),
+        sections=sections,
+        n=2,
+        shifts=(),
+        steps=(0, 16),
+        corruptions=(),
+        epochs=50,
+    )
+    for run in study["runs"]:
+        if run["strategy"] == "lora":
+            run["epochs"] = 100  # as its own recipe has it
+    times = ramp_times(study, pd.DataFrame(study["runs"])).groupby("strategy")
+    # The published T1 and T2, which a quarter and three quarters of 50 epochs are.
+    assert times.get_group("full")[["t1", "t2"]].drop_duplicates().to_numpy().tolist() == [[12 / 50, 37 / 50]]
+    assert sorted(times.get_group("lora")["t1"].unique()) == [0.12, 0.25]
 
 
 def test_a_study_without_a_robust_objective_has_nothing_to_judge_at(tmp_path: Path) -> None:

@@ -416,7 +416,11 @@ def test_published_numbers_stand_where_the_study_has_their_cells_and_nowhere_els
 ) -> None:
     assert "published" not in " ".join(objectives.make(robust).header)
     table = objectives.make(paper)
-    assert list(table.header)[-3:] == ["Clean, published", "Adversarial, published", "Expected, published"]
+    assert list(table.header)[-3:] == [
+        "Clean, published",
+        "Adversarial, APGD-10, published",
+        "Expected, APGD-10, published",
+    ]
     rows = table.data.set_index(["dataset", "backbone", "method", "epsilon_g"])["published_clean"]
     assert rows["cars", "swin_b", "rft_fix", 8 / 255] == pytest.approx(0.132)
     assert np.isnan(rows["cars", "swin_b", "standard", 8 / 255])

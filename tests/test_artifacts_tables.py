@@ -11,16 +11,19 @@ from hypothesis import strategies as st
 from synthetic_results import RAMPS, ROBUST, write_study
 
 from tradeoff.artifacts import TABLES, available
+from tradeoff.artifacts.figures import objectives_on_average
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import (
     Cell,
     Table,
     accuracy,
+    adaptation,
     auc,
     corruption,
     flags,
     latex,
     markdown,
+    objective_means,
     ranked,
     variant_auc,
 )
@@ -52,6 +55,7 @@ def robust(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shifts=(),
         corruptions=(),
         n=60,
+        epochs=50,
     )
     return written(root)
 
@@ -223,7 +227,7 @@ def test_the_objectives_table_prints_what_the_probes_measured_at_each_epsilon(ro
 def test_paired_tests_of_the_study_stand_above_those_of_the_published_numbers(robust: Path) -> None:
     header, _, *rows = rows_of(robust, "paired_tests")
     last = dict(zip(header, rows[-1], strict=True))
-    assert (last["Source"], last["ε_g"], last["Measure"]) == ("Ngnawé et al.", "8/255", "expected")
+    assert (last["Source"], last["ε_g"], last["Measure"]) == ("Ngnawé et al., APGD-10", "8/255", "expected")
     assert (last["t"], last["Higher in"], last["Cells"]) == ("9.27", "30 of 30", "30")
     first = dict(zip(header, rows[0], strict=True))
     assert (first["Source"], first["Cells"]) == ("this study", "2")
@@ -237,10 +241,40 @@ def test_means_are_shown_beside_published_means_of_the_same_cells(robust: Path) 
     assert row[header.index("Cells")] == "2"
 
 
+def test_objectives_at_different_epsilons_are_compared_where_they_meet(tmp_path: Path) -> None:
+    one = {"epsilon": "4/255"}
+    write_study(
+        tmp_path,
+        strategies=("full",),
+        datasets=("a", "b"),
+        objectives=("standard", "rft_fix", "trades"),
+        sections=ROBUST
+        | {"trades": one, "rft_fix": one | {"sweep": {"epsilon": ["2/255", "4/255", "8/255"]}}},
+        steps=(0, 64),
+        shifts=(),
+        corruptions=(),
+        n=20,
+    )
+    written(tmp_path)
+    tests = [row[1:3] for row in rows_of(tmp_path, "paired_tests")[2:]]
+    assert tests == [["4/255", "TRADES − RFT fix"]] * 3
+    table = objective_means.make(Results(tmp_path))
+    over_all = table.data[table.data["over"] == "all cells"]
+    at = {budget: list(rows["method"]) for budget, rows in over_all.groupby("epsilon_g")}
+    assert at == {4 / 255: ["standard", "rft_fix", "trades"], 8 / 255: ["standard", "rft_fix"]}
+    assert "(not at ε_g = 2/255, which pgd leaves out)" in table.caption
+    _, drawn = objectives_on_average.draw(Results(tmp_path))
+    assert len(drawn) == 2 * 5
+
+
 def test_ramps_meet_their_published_counterparts(robust: Path) -> None:
     header, _, *rows = rows_of(robust, "ramp_results")
     row = next(row for row in rows if row[:4] == ["cars", "8/255", "10%", "100%"])
     assert re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "80.3"  # T1 5, T2 50 of 50
+    row = next(row for row in rows if row[:4] == ["cars", "8/255", "24%", "74%"])
+    assert (
+        re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "78.0"
+    )  # 0.25 and 0.75: 12 and 37
     row = next(row for row in rows if row[:4] == ["aircraft", "8/255", "10%", "100%"])
     assert row[header.index("Clean, published")] == "—"
 
@@ -254,6 +288,15 @@ def test_the_adaptation_table_gives_delay_and_severity_against_standard_fine_tun
     assert float(fixed["Severity"]) == pytest.approx(
         float(standard["Clean"]) - float(fixed["Clean"]), abs=0.11
     )
+
+
+def test_the_adaptation_table_correlates_delay_with_severity_and_with_accuracy(robust: Path) -> None:
+    table = adaptation.make(Results(robust))  # of one seed, so its rows are the runs
+    runs = table.data[table.data["objective_family"] != "standard"]
+    for name, words in (("severity", "with severity"), ("clean", "with final clean accuracy")):
+        rows = [runs[np.isclose(runs["epsilon_g"], size / 255)] for size in (4, 8)]
+        four, eight = (float(np.corrcoef(row["delay"], row[name])[0, 1]) for row in rows)
+        assert f"{words} {signed(four, 2)} at 4/255, {signed(eight, 2)} at 8/255" in table.caption
 
 
 @pytest.mark.parametrize("study", ["root", "robust"])

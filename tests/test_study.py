@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tradeoff import published
 from tradeoff.attacks import losses
 from tradeoff.errors import UserError
 from tradeoff.params import load_params
@@ -121,6 +122,43 @@ def test_a_ramp_that_ends_before_it_starts_is_refused(times, epochs, refused):
             study(overlay)
     else:
         assert study(overlay).runs
+
+
+@pytest.mark.parametrize("judge", ["probe", "robust_validation"])
+@pytest.mark.parametrize("trained", ["linf", "l2"])
+@pytest.mark.parametrize("judged", ["linf", "l2"])
+def test_a_model_trained_in_one_norm_is_not_judged_in_another(judge, trained, judged):
+    validation = {"attack": "apgd", "steps": 2, "epsilon": None, "limit": 8, "every": 1}
+    norms = {"probe": trained, "robust_validation": trained} | {judge: judged}
+    overlay = objectives_overlay(
+        {"standard": {}, "rft_fix": {"norm": trained}},
+        probes={"pgd": {"norm": norms["probe"]}},
+        robust_validation=validation | {"norm": norms["robust_validation"]},
+    )
+    if trained == judged:
+        assert study(overlay).runs
+    else:
+        place = "probes.pgd.norm" if judge == "probe" else "robust_validation.norm"
+        with pytest.raises(UserError, match=rf"{place}: found {judged}.*{trained}.*objectives.rft_fix"):
+            study(overlay)
+
+
+def test_without_a_robust_objective_any_norm_will_do():
+    assert study({"probes": {"pgd": {"norm": "l2"}}}).runs
+
+
+def test_the_published_ramps_can_be_swept_as_the_study_file_says():
+    sweeps = [([0, 5, 12, 25], [25, 30, 37, 50]), ([0, 5, 12], [12]), ([5], [5])]
+    swept = set()
+    for starts, ends in sweeps:
+        section = {"sweep": {"t1": starts, "t2": ends}}
+        runs = study(objectives_overlay({"rft_sched": section}, training={"epochs": 50})).runs.values()
+        swept |= {
+            tuple(run.spec["objective_spec"]["params"][name] / 50 for name in ("t1", "t2")) for run in runs
+        }
+    table = published.schedule_results()
+    scheduled = set(zip(table["t1"], table["t2"], strict=True)) - {(0, 0)}  # that one is rft_fix
+    assert scheduled <= swept
 
 
 def test_changing_one_strategy_changes_the_digests_of_its_runs_and_probes_alone():

@@ -366,6 +366,7 @@ class Study:
         self._check_ramps()
         for name in self.params["study"]["probes"]:
             self._check_classes(name)
+        self._check_norms()
 
     def _check_test_sets(self, probe: str) -> None:
         """The datasets that a shift names exist: a misspelt one would leave the probe out without a word."""
@@ -444,6 +445,29 @@ class Study:
                     "no earlier than t1 (both count epochs above 1, and are shares of all epochs up to 1)",
                 )
 
+    def _check_norms(self) -> None:
+        """Models are judged at the ε_g of their objective, which is only the same size in the same norm."""
+        judged = self._judged_in()
+        for run in self.runs.values():
+            params = run.spec["objective_spec"]["params"]
+            trained = params.get("norm", "linf")
+            for where, norm in judged.items():
+                if "epsilon" in params and norm != trained:
+                    raise UserError(
+                        where, norm, f"{trained}, the norm that objectives.{run.objective_family} trains with"
+                    )
+
+    def _judged_in(self) -> dict[str, str]:
+        """Norms of the attacks that robust objectives are judged by, by where params state them."""
+        params = self.params
+        attacks = [name for name in params["study"]["probes"] if params["probes"][name]["kind"] == "attack"]
+        headline = params["tradeoff"]["headline"]
+        name = headline["probe"] if headline else next(iter(attacks), None)
+        judged = {f"probes.{name}.norm": params["probes"][name].get("norm", "linf")} if name else {}
+        if params["robust_validation"]:
+            judged["robust_validation.norm"] = params["robust_validation"]["norm"]
+        return judged
+
     def _check_headline(self) -> None:
         headline = self.params["tradeoff"]["headline"]
         if headline is None:
@@ -479,6 +503,7 @@ class Study:
                     "objective_family": run.objective_family,
                     "objective_epsilon": run.objective_epsilon,
                     "seed": run.seed,
+                    "epochs": run.spec["training"]["epochs"],
                     "digest": run.digest,
                     "data": self.packed(run.dataset, run.backbone),
                     "probes": {name: self.probe_digest(run, name) for name in self.probes_of(run)},

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike
 from tradeoff.analysis.cells import CELL, KEYS, at_budgets
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile
 
+# Columns of a validation under attack.
+ATTACKED = ("validation_robust_accuracy", "validation_robust_loss")
+
 
 def onset_epoch(epochs: ArrayLike, accuracies: ArrayLike, threshold: float) -> float:
     """Return the first epoch at which validation accuracy lies above a threshold; NaN when it never does.
@@ -30,38 +33,43 @@ def adaptation(study: StudyFile, training: pd.DataFrame) -> pd.DataFrame:
     highest, robust accuracy where it was measured, and best_validation and last_validation, those accuracies.
 
     # ASSUME: a run that never gets above the threshold counts as if its onset were its last epoch; its
-    delay is a lower bound, and `reached` says so.
+    delay is a lower bound, and `reached` says so. Where standard fine-tuning never gets there, no delay is known.
     """
     threshold = study["params"]["tradeoff"]["onset_accuracy"]
     rows = training.dropna(subset="validation_accuracy").sort_values(["run", "step"], kind="stable")
-    runs = pd.DataFrame([_course(run, threshold) for _, run in rows.groupby("run", sort=False)])
-    table = at_budgets(study, runs)
+    rows = validations(study, rows)
+    table = pd.DataFrame([_course(run, threshold) for _, run in rows.groupby(list(KEYS), sort=False)])
     same = [*CELL, "seed", "epsilon_g"]
     standard = table[table["objective_family"] == "standard"]
-    standard = standard.assign(standard=_counted(standard))[[*same, "standard"]]
+    standard = standard.rename(columns={"onset": "standard"})[[*same, "standard"]]
     table = table.merge(standard, on=same, how="left", validate="many_to_one")
-    delays = _counted(table) - table.pop("standard")
+    delays = table["onset"].fillna(table["epochs"]) - table.pop("standard")
     return table.assign(delay=delays, reached=table["onset"].notna())
 
 
+def validations(study: StudyFile, training: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of training.parquet at each ε_g (`cells.at_budgets`), robust validations only if they are at it.
+
+    A validation under attack at another size says nothing of ε_g: its accuracy and loss become NaN.
+    """
+    table = at_budgets(study, training)
+    elsewhere = ~np.isclose(table["validation_epsilon"].astype(float), table["epsilon_g"], rtol=1e-6, atol=0)
+    return table.assign(**{name: table[name].mask(elsewhere) for name in ATTACKED})
+
+
 def _course(run: pd.DataFrame, threshold: float) -> dict[str, object]:
-    """What the validation accuracies of one run say; its rows by rising step."""
+    """What the validation accuracies of one run say at one ε_g; its rows by rising step."""
     robust = run.dropna(subset="validation_robust_accuracy")
     name = "validation_robust_accuracy" if len(robust) else "validation_accuracy"
     judged = robust if len(robust) else run
     best = int(judged[name].to_numpy().argmax())
-    return {key: run[key].iloc[0] for key in RUN_COLUMNS} | {
+    return {key: run[key].iloc[0] for key in (*RUN_COLUMNS, "epsilon_g", "method")} | {
         "epochs": run["epoch"].iloc[-1],
         "onset": onset_epoch(run["epoch"], run["validation_accuracy"], threshold),
         "best_epoch": judged["epoch"].iloc[best],
         "best_validation": judged[name].iloc[best],
         "last_validation": judged[name].iloc[-1],
     }
-
-
-def _counted(table: pd.DataFrame) -> "pd.Series[float]":
-    """Onsets, with the last epoch in place of one that was never reached."""
-    return table["onset"].fillna(table["epochs"])
 
 
 def severity(finals: pd.DataFrame) -> "pd.Series[float]":

@@ -10,12 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tradeoff.analysis.expected import expected_robustness
+from tradeoff.analysis.expected import expected_with_limits
 from tradeoff.analysis.intervals import with_seeds
 from tradeoff.analysis.methods import methods
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile, budgets
 
 CELL = ("dataset", "backbone", "strategy")
+# What tells one method in one cell from another; and with its family, for looks.
+METHOD = (*CELL, "epsilon_g", "method")
+METHOD_AND_FAMILY = (*CELL, "epsilon_g", "objective_family", "method")
 # What tells one run at one ε_g from another.
 KEYS = ("run", "epsilon_g")
 MEASURES = ("clean", "adversarial", "expected")
@@ -84,14 +87,15 @@ def over_cells(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     return grouped[list(MEASURES)].mean().assign(cells=grouped.size()).reset_index()
 
 
-def complete(table: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of some methods, of those cells at those ε_g that have all of them.
+def complete(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of those cells that have, at an ε_g, every method that any cell has at it.
 
-    Means over cells then compare like with like.
+    Means over cells then compare like with like. A method that is trained at one ε_g only does not take the
+    others' numbers away at the rest.
     """
-    chosen = table[table["method"].isin(wanted)]
-    present = chosen.groupby([*CELL, "epsilon_g"])["method"].transform("nunique")
-    return chosen[present == len(wanted)]
+    wanted = table.groupby("epsilon_g")["method"].transform("nunique")
+    present = table.groupby([*CELL, "epsilon_g"])["method"].transform("nunique")
+    return table[present == wanted]
 
 
 def _judged(wide: pd.DataFrame, budget: float) -> pd.DataFrame:
@@ -100,15 +104,12 @@ def _judged(wide: pd.DataFrame, budget: float) -> pd.DataFrame:
     place = np.flatnonzero(np.isclose(epsilons, budget, rtol=1e-6, atol=0))
     if not len(place):
         return pd.DataFrame(np.nan, index=wide.index, columns=_with_limits())
-    grid = epsilons[: place[0] + 1]
+    at = epsilons[place[0]]
     columns = {}
-    # Means of limits are the limits of a mean that is fully correlated, and no tighter than any other.
     for source, end in (("accuracy", ""), ("low", "_low"), ("high", "_high")):
-        values = wide[source][list(grid)].to_numpy()
-        columns[f"clean{end}"] = values[:, 0]
-        columns[f"adversarial{end}"] = values[:, -1]
-        columns[f"expected{end}"] = expected_robustness(grid, values)
-    return pd.DataFrame(columns, index=wide.index)
+        columns[f"clean{end}"] = wide[source][epsilons[0]]
+        columns[f"adversarial{end}"] = wide[source][at]
+    return pd.DataFrame(columns).join(expected_with_limits(wide, at))
 
 
 def _with_limits() -> list[str]:

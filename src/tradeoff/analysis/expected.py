@@ -1,6 +1,7 @@
 """Expected robustness: accuracy averaged over perturbation sizes."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -25,3 +26,16 @@ def expected_robustness(
         return np.full(values.shape[:-1], np.nan)
     mean: NDArray[np.float64] = np.trapezoid(values, grid, axis=-1) / grid[-1]
     return mean
+
+
+def expected_with_limits(wide: pd.DataFrame, up_to: float) -> pd.DataFrame:
+    """Return the columns expected, expected_low and expected_high of accuracies and their limits.
+
+    wide: columns (accuracy, low or high; epsilon), whose rows' index is kept.
+    """
+    columns = {}
+    # Means of limits are the limits of a mean that is fully correlated, and no tighter than any other.
+    for source, end in (("accuracy", ""), ("low", "_low"), ("high", "_high")):
+        values = wide[source].sort_index(axis=1)
+        columns[f"expected{end}"] = expected_robustness(values.columns.to_numpy(), values.to_numpy(), up_to)
+    return pd.DataFrame(columns, index=wide.index)

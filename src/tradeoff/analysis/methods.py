@@ -12,14 +12,12 @@ class Method:
     """What an objective of a study is, apart from its ε_g.
 
     name: its family, and what else a sweep varies (`rft_sched t1 0.1`); family: `rft_sched`;
-    setting: what the sweep varies (`t1 0.1`), empty for most; params: all of the objective's parameters;
-    training: what it changes of the recipe.
+    setting: what the sweep varies (`t1 0.1`), empty for most; params: all of the objective's parameters.
     """
 
     family: str
     setting: str
     params: dict[str, Any]
-    training: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -34,5 +32,5 @@ def methods(study: StudyFile) -> dict[str, Method]:
         varied = [key for key in sections[family].get("sweep", {}) if key != "epsilon"]
         for variant in variants(family, sections[family]):
             setting = ", ".join(f"{key.replace('_', ' ')} {variant.params[key]}" for key in varied)
-            known[variant.name] = Method(family, setting, variant.params, variant.training)
+            known[variant.name] = Method(family, setting, variant.params)
     return {run["objective"]: known[run["objective"]] for run in study["runs"]}

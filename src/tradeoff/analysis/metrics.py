@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from tradeoff.analysis.expected import expected_robustness
+from tradeoff.analysis.expected import expected_with_limits
 from tradeoff.analysis.points import PANEL, over_seeds, points, under
 from tradeoff.analysis.study_file import StudyFile, expected_up_to, headline
 
@@ -83,14 +83,8 @@ def last_and_peak(study: StudyFile, probes: pd.DataFrame) -> pd.DataFrame:
 def _expected(probes: pd.DataFrame, probe: str, up_to: float) -> pd.DataFrame:
     """Expected robustness of every snapshot under an attack probe, over its epsilons up to one of them."""
     rows = probes[probes["probe"] == probe]
-    columns = {}
-    for name, source in zip(EXPECTED, ("accuracy", "low", "high"), strict=True):
-        wide = rows.pivot(index=["run", "step"], columns="epsilon", values=source).sort_index(axis=1)
-        # Means of limits are the limits of a mean that is fully correlated, and no tighter than any other.
-        columns[name] = pd.Series(
-            expected_robustness(wide.columns.to_numpy(), wide.to_numpy(), up_to), index=wide.index
-        )
-    return pd.DataFrame(columns).reset_index()
+    wide = rows.pivot(index=["run", "step"], columns="epsilon", values=["accuracy", "low", "high"])
+    return expected_with_limits(wide, up_to).reset_index()
 
 
 def trajectories(study: StudyFile, probes: pd.DataFrame) -> pd.DataFrame:

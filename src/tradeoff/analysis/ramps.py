@@ -2,32 +2,29 @@
 
 import pandas as pd
 
+from tradeoff.analysis.cells import CELL
 from tradeoff.analysis.methods import methods
 from tradeoff.analysis.study_file import StudyFile
+from tradeoff.schedules import in_epochs
 
 
 def ramp_times(study: StudyFile, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of schedules, with their T1 and T2 as shares of all epochs in the columns t1 and t2.
+    """Return the rows of schedules, with T1 and T2 as trained in the columns t1 and t2, as shares of all epochs.
 
-    table: rows with a column objective. The schedules are `rft_sched`, and `rft_fix` with T1 = T2 = 0.
+    table: rows with the columns of a cell, and objective. The schedules are `rft_sched`, and `rft_fix` with
+    T1 = T2 = 0. A quarter of 50 epochs is trained as 12 of them, so its share is 0.24.
     """
-    times = {}
-    for objective, method in methods(study).items():
-        if method.family == "rft_fix":
-            times[objective] = (0.0, 0.0)
-        elif method.family == "rft_sched":
-            recipe = study["params"]["training"] | method.training
-            times[objective] = (
-                _share(method.params["t1"], recipe["epochs"]),
-                _share(method.params["t2"], recipe["epochs"]),
-            )
-    rows = table[table["objective"].isin(times)]
-    return rows.assign(
-        t1=rows["objective"].map(lambda name: times[name][0]),
-        t2=rows["objective"].map(lambda name: times[name][1]),
-    )
-
-
-def _share(stated: float, epochs: float) -> float:
-    """A time as params state it, a share up to 1 and epochs above, as a share; rounded, so that equal ones meet."""
-    return round(stated if stated <= 1 else stated / epochs, 9)
+    known = methods(study)
+    times: dict[tuple[str, ...], tuple[float, ...]] = {}
+    for run in study["runs"]:
+        family, params = run["objective_family"], known[run["objective"]].params
+        place = (*(run[key] for key in CELL), run["objective"])
+        if family == "rft_fix":
+            times[place] = (0.0, 0.0)
+        elif family == "rft_sched":
+            epochs = run["epochs"]
+            times[place] = tuple(in_epochs(params[name], epochs) / epochs for name in ("t1", "t2"))
+    places = list(zip(*(table[key] for key in (*CELL, "objective")), strict=True))
+    kept = [place for place in places if place in times]
+    rows = table[[place in times for place in places]]
+    return rows.assign(t1=[times[place][0] for place in kept], t2=[times[place][1] for place in kept])

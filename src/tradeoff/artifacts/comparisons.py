@@ -147,6 +147,13 @@ def words(results: Results, key: str, value: Any) -> str:
     return strategy_names(results)[value] if key == "strategy" else str(value)
 
 
+def budgets_noted(results: Results, table: pd.DataFrame) -> str:
+    """Name the study's ε_g that a table has no rows of, because the headline's probe does not attack with them."""
+    sizes = table["epsilon_g"].unique()
+    left = [format_epsilon(size) for size in budgets(results.study) if not np.isclose(size, sizes).any()]
+    return f" (not at ε_g = {', '.join(left)}, which {results.threat.probe} leaves out)" if left else ""
+
+
 def strategy_names(results: Results) -> dict[str, str]:
     """Name each strategy of a study, variants included."""
     return {

@@ -7,23 +7,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tradeoff.analysis.adaptation import adaptation
-from tradeoff.analysis.cells import CELL, at_budgets
+from tradeoff.analysis.adaptation import adaptation, validations
+from tradeoff.analysis.cells import METHOD_AND_FAMILY
 from tradeoff.artifacts.comparisons import Comparison, draw_methods, epoch_axis, grid, method_key
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
-
-KEYS = [*CELL, "epsilon_g", "objective_family", "method"]
 
 
 def validation_curves(
     results: Results, clean: str, attacked: str, y: str, scale: float
 ) -> tuple[Figure, list[Comparison], pd.DataFrame]:
-    """Draw two columns of tables/training.parquet against epochs: solid without attack, dashed under attack.
+    """Draw two columns of tables/training.parquet against epochs: solid without attack, dashed under attack at ε_g.
 
     The table returned has one row per cell, ε_g, method, quantity and epoch: mean, lowest and highest of the seeds.
     """
-    training = at_budgets(results.study, results.training)
+    training = validations(results.study, results.training)
     table = pd.concat(
         [_over_seeds(training, name).assign(quantity=name) for name in (clean, attacked)], ignore_index=True
     )
@@ -48,7 +46,7 @@ def mark_onsets(results: Results, comparisons: list[Comparison]) -> pd.DataFrame
     Where several lie at the same epoch their marks are stacked.
     """
     runs = adaptation(results.study, results.training)
-    onsets = runs.groupby(KEYS, sort=False).agg(
+    onsets = runs.groupby(list(METHOD_AND_FAMILY), sort=False).agg(
         onset=("onset", "mean"), reached=("reached", "sum"), seeds=("reached", "size")
     )
     table = onsets.reset_index()
@@ -81,7 +79,7 @@ def plain_line(label: str, line: Any) -> Line2D:
 def _over_seeds(training: pd.DataFrame, name: str) -> pd.DataFrame:
     """One quantity at the ends of epochs, joined over seeds."""
     rows = training.dropna(subset=name)
-    joined: pd.DataFrame = rows.groupby([*KEYS, "epoch"], sort=False).agg(
+    joined: pd.DataFrame = rows.groupby([*METHOD_AND_FAMILY, "epoch"], sort=False).agg(
         value=(name, "mean"), low=(name, "min"), high=(name, "max"), seeds=("seed", "nunique")
     )
     return joined.reset_index()

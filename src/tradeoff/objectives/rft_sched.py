@@ -16,9 +16,11 @@ class Params(robust.Params):
     """Cross-entropy on clean images before T1, on ever more adversarial ones to T2, then at the largest size."""
 
     t1: float = param(
-        REQUIRED, "T1, start of the ramp: a share of all epochs up to 1, epochs above", minimum=0
+        REQUIRED, "T1, start of the ramp: a share of all epochs up to 1 (1: the end), epochs above", minimum=0
     )
-    t2: float = param(REQUIRED, "T2, end of the ramp: a share of all epochs up to 1, epochs above", minimum=0)
+    t2: float = param(
+        REQUIRED, "T2, end of the ramp: a share of all epochs up to 1 (1: the end), epochs above", minimum=0
+    )
 
 
 class Objective(robust.Objective):

@@ -11,7 +11,9 @@ from tradeoff.schedules import epsilon_share, in_epochs
 class Params(robust.Params):
     """Cross-entropy on ever more adversarial images from the first epoch to T2, then at the largest size."""
 
-    t2: float = param(REQUIRED, "T2, end of the ramp: a share of all epochs up to 1, epochs above", minimum=0)
+    t2: float = param(
+        REQUIRED, "T2, end of the ramp: a share of all epochs up to 1 (1: the end), epochs above", minimum=0
+    )
 
 
 class Objective(robust.Objective):

@@ -18,8 +18,8 @@ from tradeoff.params.epsilon import format_epsilon
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw a row of axes for each ε_g: clean accuracy, then adversarial accuracy under every attack probe.
 
-    Each point is a run. r: Pearson's correlation over the robust runs of an axes; the delay of standard
-    fine-tuning is 0 by definition.
+    Each point is a run. r: Pearson's correlation over the robust runs of an axes, of all cells; the delay of
+    standard fine-tuning is 0 by definition. A run that never adapted counts as shown, with its last epoch.
     """
     adapted = adaptation(results.study, results.training)
     probes = probes_of_kind(results.study, "attack")
@@ -46,7 +46,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             axes.set_title(f"ε_g = {format_epsilon(size)}" + ("" if pd.isna(r) else f", r = {signed(r, 2)}"))
     method_key(fig, table["method"])
     style.note(
-        fig, "one point per run, at its last snapshot; hollow: it never adapted, so its delay is longer"
+        fig,
+        "one point per run, last snapshots; hollow: it never adapted, so its delay is longer; r takes it as shown",
     )
     return fig, table
 

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tradeoff.analysis.adaptation import adaptation
-from tradeoff.analysis.cells import CELL
+from tradeoff.analysis.cells import METHOD_AND_FAMILY
 from tradeoff.artifacts import style
 from tradeoff.artifacts.budget_curves import budget_axis, with_standard_at_zero
 from tradeoff.artifacts.comparisons import draw_methods, grid, method_key, ordered
@@ -14,8 +14,7 @@ from tradeoff.artifacts.results import Results
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw one axes for each cell; a run that never adapts counts with its last epoch, as a hollow mark says."""
     runs = adaptation(results.study, results.training)
-    keys = [*CELL, "epsilon_g", "objective_family", "method"]
-    joined = runs.groupby(keys, sort=False).agg(
+    joined = runs.groupby(list(METHOD_AND_FAMILY), sort=False).agg(
         delay=("delay", "mean"),
         low=("delay", "min"),
         high=("delay", "max"),

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tradeoff.analysis.cells import CELL, snapshots
+from tradeoff.analysis.cells import METHOD_AND_FAMILY, snapshots
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import draw_methods, epoch_axis, grid, method_key
 from tradeoff.artifacts.curves import images_noted, seeds_noted
@@ -13,7 +13,7 @@ from tradeoff.artifacts.results import Results
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw one axes for each cell and ε_g: the mean accuracy over [0, ε_g] of each probed snapshot."""
     probed = snapshots(results.study, results.probes, results.threat.probe)
-    keys = [*CELL, "epsilon_g", "objective_family", "method", "step", "epoch"]
+    keys = [*METHOD_AND_FAMILY, "step", "epoch"]
     joined = probed.groupby(keys, sort=False).agg(
         n=("n", "first"),
         expected=("expected", "mean"),

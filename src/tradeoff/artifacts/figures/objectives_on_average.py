@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from tradeoff import published
 from tradeoff.analysis.cells import CELL, MEASURES, complete, finals, over_seeds
 from tradeoff.analysis.intervals import with_seeds
 from tradeoff.analysis.methods import methods
 from tradeoff.artifacts import style
+from tradeoff.artifacts.comparisons import budgets_noted
 from tradeoff.artifacts.looks import method_look
+from tradeoff.artifacts.overlays import UNDER, hollow_key, hollow_mark, published_of
 from tradeoff.artifacts.results import Results
 from tradeoff.params.epsilon import format_epsilon
 
@@ -28,8 +28,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     params = results.study["params"]["tradeoff"]
     names = list(dict.fromkeys(method.name for method in methods(results.study).values()))
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), params["confidence"])
-    table = complete(ends.dropna(subset="adversarial"), names)
-    reference = _same_cells(table)
+    table = complete(ends.dropna(subset="adversarial"))
+    reference = published_of(table)
     labels = [method_look(name).label.removeprefix("RFT ") for name in names]
     sizes = sorted(table["epsilon_g"].unique())
     fig = style.figure(style.TWO_COLUMNS, (0.9 if len(names) <= 5 else 1.5) + 1.8 * len(sizes))
@@ -47,21 +47,13 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         line[0].set_ylabel("Accuracy (%)")
     cells = len(table.drop_duplicates(list(CELL)))
     if len(reference):
-        hollow = Line2D(
-            [], [], marker="o", markerfacecolor="white", color="0.4", linestyle="", label="published mean"
-        )
-        style.key_of(fig, [hollow])
+        style.key_of(fig, [hollow_key(f"published mean, {UNDER}")])
     style.note(
         fig,
-        f"{results.threat.probe}; grey: each of {cells} cells; bars: 95% intervals over cells, where several",
+        f"{results.threat.probe}{budgets_noted(results, table)}; grey: each of {cells} cells;"
+        " bars: 95% intervals over cells, where several",
     )
     return fig, pd.concat([table, reference.assign(source="published")])
-
-
-def _same_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """What was published of the very cells, ε_g and methods of a table."""
-    keys = [*CELL, "epsilon_g", "method"]
-    return published.main_results().merge(table[keys].drop_duplicates(), on=keys)
 
 
 def _draw_cells(axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: str) -> None:
@@ -75,6 +67,8 @@ def _draw_means(
 ) -> None:
     for place, name in enumerate(names):
         values = rows.loc[rows["method"] == name, measure].to_numpy() * 100
+        if not len(values):
+            continue  # not trained at this ε_g
         mean = float(np.mean(values))
         low, high = with_seeds(mean, (mean, mean), values, confidence)
         one = method_look(name)
@@ -91,13 +85,4 @@ def _draw_means(
 
 def _draw_published(axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: str) -> None:
     for name, group in rows.groupby("method", sort=False):
-        one = method_look(str(name))
-        axes.plot(
-            [names.index(str(name)) + 0.15],
-            [group[measure].mean() * 100],
-            linestyle="",
-            marker=one.marker,
-            markerfacecolor="white",
-            markeredgecolor=one.colour,
-            markersize=5,
-        )
+        hollow_mark(axes, names.index(str(name)) + 0.15, group[measure].mean() * 100, str(name))

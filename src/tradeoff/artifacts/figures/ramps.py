@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tradeoff.analysis.cells import at_budgets
+from tradeoff.analysis.adaptation import validations
 from tradeoff.analysis.ramps import ramp_times
 from tradeoff.analysis.study_file import budgets
 from tradeoff.artifacts import style
@@ -59,7 +59,7 @@ def _draw_ends(axes: Axes, rows: pd.DataFrame, colours: dict[float, Any]) -> Non
 
 
 def _means(results: Results) -> pd.DataFrame:
-    training = ramp_times(results.study, at_budgets(results.study, results.training))
+    training = ramp_times(results.study, validations(results.study, results.training))
     long = training.melt(["epsilon_g", "t1", "t2", "epoch"], list(QUANTITIES), "quantity", "value")
     keys = ["epsilon_g", "t1", "t2", "quantity", "epoch"]
     means: pd.DataFrame = long.dropna(subset="value").groupby(keys)["value"].mean().reset_index()

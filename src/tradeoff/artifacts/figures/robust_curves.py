@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tradeoff.analysis.cells import CELL, at_budgets
+from tradeoff.analysis.cells import METHOD_AND_FAMILY, at_budgets
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import draw_methods, grid, method_key
 from tradeoff.artifacts.curves import images_noted, seeds_noted
@@ -36,7 +36,7 @@ def _curves(results: Results) -> pd.DataFrame:
     last = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
     table = at_budgets(results.study, last)
     table = table[table["epsilon"] <= table["epsilon_g"] * (1 + 1e-6)]
-    keys = [*CELL, "epsilon_g", "objective_family", "method", "epsilon"]
+    keys = [*METHOD_AND_FAMILY, "epsilon"]
     joined: pd.DataFrame = table.groupby(keys, sort=False).agg(
         n=("n", "first"),
         accuracy=("accuracy", "mean"),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.adaptation import adaptation, correlation, transfer
-from tradeoff.analysis.cells import CELL, finals
+from tradeoff.analysis.cells import CELL, METHOD_AND_FAMILY, finals
 from tradeoff.artifacts.comparisons import varied, words
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
@@ -19,9 +19,8 @@ def make(results: Results) -> Table:
         finals(results.study, results.probes, results.threat.probe),
         adaptation(results.study, results.training),
     )
-    keys = [*CELL, "epsilon_g", "objective_family", "method"]
     values = ["onset", "delay", "clean", "severity", "best_epoch", "best_validation", "last_validation"]
-    grouped = runs.groupby(keys, sort=False)
+    grouped = runs.groupby(list(METHOD_AND_FAMILY), sort=False)
     data = grouped[values].mean().assign(reached=grouped["reached"].sum(), seeds=grouped.size()).reset_index()
     shown = varied(results)
     rows = []
@@ -29,7 +28,7 @@ def make(results: Results) -> Table:
     for row in pd.concat(blocks).sort_values("epsilon_g", kind="stable").to_dict("records"):
         about = [words(results, key, row[key]) for key in shown]
         about += [format_epsilon(row["epsilon_g"]), method_look(row["method"]).label]
-        late = "" if row["reached"] == row["seeds"] else "> "
+        late = "" if row["reached"] == row["seeds"] or np.isnan(row["delay"]) else "> "
         numbers = [
             f"{row['onset']:.1f}"
             if row["reached"] == row["seeds"]
@@ -56,14 +55,21 @@ def make(results: Results) -> Table:
 
 
 def _correlations(runs: pd.DataFrame) -> str:
-    words = [
-        f"{signed(r, 2)} at {format_epsilon(float(str(budget)))}"
-        for budget, rows in runs[runs["objective_epsilon"] > 0].groupby("epsilon_g")
-        if not np.isnan(r := correlation(rows["delay"], rows["clean"]))
-    ]
-    if not words:
-        return "Delay and final accuracy: too few runs that differ for a correlation."
-    return f"Correlation of delay and final clean accuracy over robust runs: {', '.join(words)}."
+    """How delay goes with severity, and with the final accuracy itself, over the robust runs of all cells."""
+    robust = runs[runs["objective_epsilon"] > 0]
+    found = []
+    for name, title in (("severity", "severity"), ("clean", "final clean accuracy")):
+        at = [
+            f"{signed(r, 2)} at {format_epsilon(float(str(budget)))}"
+            for budget, rows in robust.groupby("epsilon_g")
+            if not np.isnan(r := correlation(rows["delay"], rows[name]))
+        ]
+        found += [f"with {title} {', '.join(at)}"] if at else []
+    if not found:
+        return "Delay and severity: too few runs that differ for a correlation."
+    never = int((~robust["reached"] & robust["delay"].notna()).sum())
+    counted = f" ({never} of {len(robust)} never adapted and count with their last epoch)" if never else ""
+    return f"Pearson's correlation of delay over the robust runs of all cells{counted}: {'; '.join(found)}."
 
 
 def _decimal(value: float) -> str:

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tradeoff import published
-from tradeoff.analysis.cells import CELL, MEASURES, complete, finals, over_cells, over_seeds
-from tradeoff.analysis.methods import methods
-from tradeoff.artifacts.comparisons import varied, words
+from tradeoff.analysis.cells import MEASURES, complete, finals, over_cells, over_seeds
+from tradeoff.artifacts.comparisons import budgets_noted, varied, words
 from tradeoff.artifacts.looks import method_look
+from tradeoff.artifacts.overlays import prefixed, published_columns, published_of
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.tables.shares import share_cells
@@ -18,34 +17,29 @@ from tradeoff.params.epsilon import format_epsilon
 def make(results: Results) -> Table:
     """Set one row per ε_g, group of cells and objective, in percent; `Cells` says how many a mean is of.
 
-    Only cells that have every objective of the study count, so that means compare like with like.
+    Only cells that have every objective of that ε_g count, so that means compare like with like.
     """
     confidence = results.study["params"]["tradeoff"]["confidence"]
-    names = list(dict.fromkeys(method.name for method in methods(results.study).values()))
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
-    cells = complete(ends.dropna(subset="adversarial"), names)
+    cells = complete(ends.dropna(subset="adversarial"))
     data = pd.concat(list(_groups(results, cells)), ignore_index=True)
-    shown = ["Clean", "Adversarial", "Expected"]
-    columns = dict(zip(shown, MEASURES, strict=True))
-    if data["published_clean"].notna().any():
-        columns |= {f"{title}, published": f"published_{name}" for title, name in columns.items()}
+    columns = {name.capitalize(): (name,) for name in MEASURES} | published_columns(data)
     rows = []
     for (budget, over), block in data.groupby(["epsilon_g", "over"], sort=False):
-        values = [share_cells(block, name) for name in columns.values()]
+        values = [share_cells(block, *names) for names in columns.values()]
         for index, row in enumerate(block.to_dict("records")):
             about = [format_epsilon(float(str(budget))), str(over), method_look(row["method"]).label]
             rows.append([*map(Cell, about), Cell(str(row["cells"])), *(column[index] for column in values)])
     caption = (
         f"{results.study['study']['title']}: means over cells under {results.threat.probe}, in percent at the last"
-        " snapshot. Bold: best; underlined: second."
+        f" snapshot{budgets_noted(results, cells)}. Bold: best; underlined: second."
     )
     return Table(caption, ["ε_g", "Mean over", "Objective", "Cells", *columns], rows, data, left=3)
 
 
 def _groups(results: Results, cells: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Means of all cells, then by each thing that varies, ours and those published of the same cells."""
-    keys = [*CELL, "epsilon_g", "method"]
-    reference = published.main_results().merge(cells[keys], on=keys)
+    reference = published_of(cells)
     for budget in sorted(cells["epsilon_g"].unique()):
         chosen, known = (table[table["epsilon_g"] == budget] for table in (cells, reference))
         yield _means(chosen, known).assign(epsilon_g=budget, over="all cells")
@@ -57,8 +51,6 @@ def _groups(results: Results, cells: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def _means(cells: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     means = over_cells(cells, ["method"])
-    beside = over_cells(reference, ["method"]).rename(
-        columns={name: f"published_{name}" for name in MEASURES}
-    )
+    beside = prefixed(over_cells(reference, ["method"]))
     # A mean over other cells would be no counterpart.
     return means.merge(beside, on=["method", "cells"], how="left")

@@ -3,16 +3,15 @@
 import pandas as pd
 
 from tradeoff import published
-from tradeoff.analysis.cells import CELL, MEASURES, finals, over_seeds
+from tradeoff.analysis.cells import CELL, MEASURES, METHOD, finals, over_seeds
 from tradeoff.analysis.study_file import budgets, probes_of_kind
 from tradeoff.artifacts.comparisons import varied, words
 from tradeoff.artifacts.looks import method_look
+from tradeoff.artifacts.overlays import prefixed, published_columns, published_of
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.tables.shares import share_cells
 from tradeoff.params.epsilon import format_epsilon
-
-KEYS = [*CELL, "epsilon_g", "method"]
 
 
 def make(results: Results) -> Table:
@@ -22,8 +21,10 @@ def make(results: Results) -> Table:
     ε_g. Columns of published numbers stand beside where the study has cells of Ngnawé et al. (ICLR 2026).
     """
     data = _measured(results)
-    data = data.merge(_named(published.main_results(), "published"), on=KEYS, how="left")
-    data = data.merge(_named(_under_autoattack(results), "autoattack_published"), on=KEYS, how="left")
+    data = data.merge(prefixed(published_of(data)), on=list(METHOD), how="left")
+    data = data.merge(
+        prefixed(_under_autoattack(results), "autoattack_published"), on=list(METHOD), how="left"
+    )
     columns = _columns(results, data)
     shown = varied(results)
     rows = []
@@ -54,7 +55,7 @@ def _measured(results: Results) -> pd.DataFrame:
             f"{name}{end}": f"{name}:{probe}{end}" for name in MEASURES[1:] for end in ("", "_low", "_high")
         }
         table = table.rename(columns=measured)
-        data = table if data is None else data.merge(table[[*KEYS, *measured.values()]], on=KEYS)
+        data = table if data is None else data.merge(table[[*METHOD, *measured.values()]], on=list(METHOD))
     assert data is not None  # the study has an attack probe
     return data
 
@@ -67,8 +68,7 @@ def _columns(results: Results, data: pd.DataFrame) -> dict[str, tuple[str, ...]]
         for name in MEASURES[1:]:
             title = f"{name.capitalize()}, {probe}" if len(probes) > 1 else name.capitalize()
             columns[title] = tuple(f"{name}:{probe}{end}" for end in ("", "_low", "_high"))
-    if data["published_clean"].notna().any():
-        columns |= {f"{name.capitalize()}, published": (f"published_{name}",) for name in MEASURES}
+    columns |= published_columns(data)
     if data["autoattack_published_clean"].notna().any():
         columns |= {
             f"{name.capitalize()}, AutoAttack, published": (f"autoattack_published_{name}",)
@@ -86,7 +86,3 @@ def _under_autoattack(results: Results) -> pd.DataFrame:
         settings[name]["attack"] == "autoattack" for name in probes
     )
     return table[chosen].drop(columns="attack")
-
-
-def _named(reference: pd.DataFrame, prefix: str) -> pd.DataFrame:
-    return reference.rename(columns={name: f"{prefix}_{name}" for name in MEASURES})

@@ -11,12 +11,13 @@ from tradeoff.analysis.cells import CELL, MEASURES, finals, over_seeds
 from tradeoff.analysis.methods import methods
 from tradeoff.analysis.paired import paired
 from tradeoff.artifacts.looks import method_look
+from tradeoff.artifacts.overlays import UNDER
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.text import signed
 from tradeoff.params.epsilon import format_epsilon
 
-PUBLISHED = "Ngnawé et al."
+PUBLISHED = f"Ngnawé et al., {UNDER}"
 
 
 def make(results: Results) -> Table:
@@ -59,7 +60,7 @@ def make(results: Results) -> Table:
 
 
 def compared(table: pd.DataFrame, names: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield a test for each ε_g, pair of methods (later minus earlier) and measure, over the cells that have both.
+    """Yield a test for each ε_g, pair of its methods (later minus earlier) and measure, over cells that have both.
 
     table: one row per cell, ε_g and method, with the measures.
     """
@@ -67,7 +68,8 @@ def compared(table: pd.DataFrame, names: list[str]) -> Iterator[dict[str, Any]]:
         wide = table[table["epsilon_g"] == budget].pivot(
             index=list(CELL), columns="method", values=list(MEASURES)
         )
-        for (second, first), measure in itertools.product(itertools.combinations(names, 2), MEASURES):
+        here = [name for name in names if name in wide["clean"]]
+        for (second, first), measure in itertools.product(itertools.combinations(here, 2), MEASURES):
             result = paired(wide[measure][first], wide[measure][second])
             yield {"epsilon_g": budget, "first": first, "second": second, "measure": measure} | vars(result)
 

@@ -6,6 +6,7 @@ from tradeoff import published
 from tradeoff.analysis.cells import CELL, MEASURES, finals, over_seeds
 from tradeoff.analysis.ramps import ramp_times
 from tradeoff.artifacts.comparisons import varied, words
+from tradeoff.artifacts.overlays import prefixed, published_columns
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.tables.shares import share_cells
@@ -17,13 +18,10 @@ def make(results: Results) -> Table:
     confidence = results.study["params"]["tradeoff"]["confidence"]
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
     data = ramp_times(results.study, ends)
-    beside = published.schedule_results().rename(columns={name: f"published_{name}" for name in MEASURES})
     keys = [*CELL, "epsilon_g", "t1", "t2"]
-    data = data.merge(beside, on=keys, how="left")
+    data = data.merge(prefixed(published.schedule_results()), on=keys, how="left")
     titles = {name.capitalize(): (name, f"{name}_low", f"{name}_high") for name in MEASURES}
-    columns: dict[str, tuple[str, ...]] = dict(titles)
-    if data["published_clean"].notna().any():
-        columns |= {f"{name.capitalize()}, published": (f"published_{name}",) for name in MEASURES}
+    columns: dict[str, tuple[str, ...]] = titles | published_columns(data)
     shown = varied(results)
     rows = []
     for _, block in data.groupby(["epsilon_g", *CELL], sort=False):
