@@ -108,6 +108,21 @@ def test_outcomes_depend_neither_on_batches_nor_on_shards(name):
             assert (outcome(rows, 64) == whole[rows]).all()
 
 
+@pytest.mark.parametrize("name", ["pgd", "apgd"])
+def test_in_fp32_batches_and_shards_change_at_most_one_outcome_in_500(name):
+    model, (images, labels, ids) = trained(), held_out(500)
+    searched = threat({"attack": name, "steps": 5}, 0.08)
+
+    def fooled(rows: slice, batch_size: int) -> np.ndarray:
+        return attack(model, images[rows], labels[rows], ids[rows], searched, 1, Compute(batch_size)).fooled
+
+    whole = fooled(slice(None), 500)
+    assert 50 < whole.sum() < 450
+    assert (fooled(slice(None), 23) != whole).sum() <= 1
+    sharded = [(fooled(slice(shard, None, 3), 64) != whole[shard::3]).sum() for shard in range(3)]
+    assert sum(sharded) <= 1
+
+
 def test_waves_do_not_change_outcomes(monkeypatch):
     images, labels, ids = held_out(60)
     searched = threat({"attack": "pgd"}, 0.08)

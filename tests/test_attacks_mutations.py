@@ -7,11 +7,12 @@ from attacks_support import Small, as_floats, foolbox_pgd, held_out, trained
 from torch import nn
 
 from tradeoff.attacks import balls, engine, pgd
-from tradeoff.attacks.engine import attack
+from tradeoff.attacks.engine import attack, sweep
 from tradeoff.attacks.noise import Noise
 from tradeoff.attacks.threat import threat
 
 EPSILON, STEPS, SEED = 0.08, 7, 3
+EPSILONS = [0.04, 0.08]
 SPEC = {"attack": "pgd", "steps": STEPS, "relative_step": 0.25, "criterion": "final_iterate"}
 
 
@@ -46,6 +47,31 @@ def noticed() -> list[str]:
     return [name for name, failure in failed.items() if failure]
 
 
+def noticed_in_a_sweep() -> list[str]:
+    """Run PGD that counts any iterate over two epsilons, and return where it differs from foolbox's iterates."""
+    model = Small()
+    model.load_state_dict(trained().state_dict())
+    model.train()
+    images, labels, ids = held_out(150)
+    x, y = as_floats(images), torch.from_numpy(labels)
+    drawn = 2 * Noise(SEED, (0, 0)).uniform(torch.from_numpy(ids), (3, 8, 8)) - 1
+    with torch.no_grad():
+        expected = np.where((trained()(x).argmax(1) == y).numpy(), engine.ROBUST, 0)
+    for rank, epsilon in enumerate(EPSILONS, start=1):
+        start = (x + epsilon * drawn).clamp(0, 1)
+        iterates = [start] + [
+            foolbox_pgd(trained(), x, y, start, "linf", epsilon, 0.25 * epsilon, steps)
+            for steps in range(1, STEPS + 1)
+        ]
+        with torch.no_grad():
+            fooled = torch.stack([trained()(each).argmax(1) != y for each in iterates]).any(0).numpy()
+        expected[fooled & (expected == engine.ROBUST)] = rank
+    torch.manual_seed(0)
+    searched = threat(SPEC | {"criterion": "any_iterate"}, EPSILON)
+    found = sweep(model, images, labels, ids, searched, EPSILONS, SEED).first_failure
+    return [f"outcome {rank}" for rank in (0, 1, 2) if ((found == rank) != (expected == rank)).any()]
+
+
 def one_step_fewer(monkeypatch):
     made = pgd.Pgd.__init__
 
@@ -59,7 +85,9 @@ def one_step_fewer(monkeypatch):
 def labels_shifted(monkeypatch):
     run = engine._Search.run
     monkeypatch.setattr(
-        engine._Search, "run", lambda self, images, labels, ids: run(self, images, (labels + 1) % 10, ids)
+        engine._Search,
+        "run",
+        lambda self, images, labels, ids, hints=None: run(self, images, (labels + 1) % 10, ids),
     )
 
 
@@ -94,13 +122,15 @@ MUTATIONS = {
 
 def test_the_engine_as_it_is_passes_every_comparison():
     assert noticed() == []
+    assert noticed_in_a_sweep() == []
 
 
+@pytest.mark.parametrize("compare", [noticed, noticed_in_a_sweep])
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_a_mutation_is_noticed(mutation, monkeypatch):
+def test_a_mutation_is_noticed(mutation, compare, monkeypatch):
     trained()  # before anything is broken
     if mutation == "normalisation left out":
         # Break our side only: the reference model keeps its own forward.
         monkeypatch.setattr(trained(), "forward", trained().forward)
     MUTATIONS[mutation](monkeypatch)
-    assert noticed()
+    assert compare()
