@@ -68,7 +68,7 @@ repro: .venv/installed ## the default study through DVC: runs what changed, reco
 	@dvc repro
 
 test: .venv/installed .venv-adapterhub/installed ## all tests
-	@pytest
+	@OMP_NUM_THREADS=1 pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 lint: .venv/installed ## formatters, linters, types, schema
 	ruff format --check .
