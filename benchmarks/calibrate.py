@@ -29,7 +29,8 @@ from tradeoff.params import load_params
 from tradeoff.plan.calibration import FOLDER
 from tradeoff.plan.sizes import CLASSES, Sizes
 from tradeoff.script import run_script, set_threads
-from tradeoff.study import Study, variants
+from tradeoff.study import Study
+from tradeoff.variants import variants
 
 JOB = "import tradeoff.runs, tradeoff.probes.run, timm, peft; timm.create_model('vit_tiny_patch16_224')"
 ARTIFACT = "import tradeoff.artifacts.results, tradeoff.analysis.pareto_auc, seaborn, matplotlib.pyplot"

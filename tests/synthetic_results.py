@@ -14,8 +14,8 @@ from tradeoff.corruptions import COMMON
 from tradeoff.files import digest_of, write_json
 from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.probes.results import wilson
-from tradeoff.study import Variant
-from tradeoff.study import variants as swept
+from tradeoff.variants import Variant
+from tradeoff.variants import variants as swept
 
 SEVEN = ("full", "linear", "bitfit", "lora", "adapter", "compacter", "ia3")
 STEPS = (0, 10, 20, 40, 80, 160, 320, 640)

@@ -10,7 +10,9 @@ from tradeoff.attacks import losses
 from tradeoff.errors import UserError
 from tradeoff.params import load_params
 from tradeoff.params.yaml_files import merge
-from tradeoff.study import ENOUGH_CLASSES, Study, variants
+from tradeoff.study import Study
+from tradeoff.study_checks import ENOUGH_CLASSES
+from tradeoff.variants import variants
 
 DEFAULT = Path(__file__).parents[1] / "params.yaml"
 

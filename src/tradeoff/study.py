@@ -5,22 +5,18 @@ on fewer than four classes), no files but params.
 """
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tradeoff import families, probes, strategies
+from tradeoff import study_checks
 from tradeoff.data import registry
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of
 from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.params.load import Params
-from tradeoff.schedules import in_epochs
-
-# From so many classes on, the losses of all attacks are defined.
-ENOUGH_CLASSES = 4
+from tradeoff.variants import Variant, variants
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Study:
         self.params = params
         self.mirror = mirror
         self.name: str = params["study"]["name"]
-        self._check()
+        study_checks.check(self)
 
     @property
     def root(self) -> str:
@@ -89,7 +85,7 @@ class Study:
         )
         return {run.name: run for run in runs}
 
-    def _run(self, dataset: str, backbone: str, variant: "Variant", objective: "Variant", seed: int) -> Run:
+    def _run(self, dataset: str, backbone: str, variant: Variant, objective: Variant, seed: int) -> Run:
         params = self.params
         objective_params = dict(objective.params)
         if "epsilon" in objective_params:
@@ -173,27 +169,6 @@ class Study:
                 **{key: settings[key] for key in ("trials", "reduction_factor", "seed")},
             }
         return cells
-
-    def _check_tuning(self) -> None:
-        objectives = {run.objective for run in self.runs.values()}
-        chosen = self.params["tuning"]["objective"]
-        if chosen not in (None, "each", *objectives):
-            raise UserError(
-                "tuning.objective", repr(chosen), f"one of {', '.join(sorted(objectives))}, each or null"
-            )
-        cells = {
-            cell
-            for run in self.runs.values()
-            for cell in (f"{run.name.rsplit('/', 2)[0]}", run.name.rsplit("/", 1)[0])
-        }
-        for section in ("recipes", "tuned"):
-            for cell in self.params[section]:
-                if cell not in cells:
-                    raise UserError(
-                        f"{section}.{cell}",
-                        "no such cell in this study",
-                        "dataset/backbone/strategy[/objective]",
-                    )
 
     # --- probes
 
@@ -330,161 +305,10 @@ class Study:
                     f"find it under https://huggingface.co/{weights['hub']}/commits/main",
                 )
 
-    # --- what the schema cannot check
-
-    def _check(self) -> None:
-        self._check_headline()
-        self._check_tuning()
-        for name in self.params["study"]["probes"]:
-            self._check_test_sets(name)
-            self._check_shortcuts(name)
-        for reference in self.params["study"]["datasets"]:
-            name, domain = registry.split_reference(reference)
-            registry.check(name, self.params["datasets"], domain)
-        for name in self.datasets():
-            registry.check(name, self.params["datasets"], None)
-        if self.mirror:
-            registry.check_mirror(
-                self.datasets(), self.params["datasets"], self.mirror, self.mirrored_weights()
-            )
-        else:
-            for backbone in self.params["study"]["backbones"]:
-                self._check_weights(backbone)
-        for backbone in self.params["study"]["backbones"]:
-            model = self.params["backbones"][backbone]["model"]
-            families.family_of(model)
-            for strategy in self.params["study"]["strategies"]:
-                try:
-                    strategies.check_applies(strategy, model, self.params["strategies"][strategy])
-                except UserError as error:
-                    raise UserError(
-                        f"study.strategies: {strategy} on backbone {backbone}",
-                        error.found,
-                        error.expected,
-                        error.do,
-                    ) from None
-        self._check_ramps()
-        for name in self.params["study"]["probes"]:
-            self._check_classes(name)
-        self._check_norms()
-
-    def _check_test_sets(self, probe: str) -> None:
-        """The datasets that a shift names exist: a misspelt one would leave the probe out without a word."""
-        for dataset, others in self.params["probes"][probe].get("test_sets", {}).items():
-            for reference in (dataset, *others):
-                name, domain = registry.split_reference(reference)
-                try:
-                    registry.check(name, self.params["datasets"], domain)
-                except UserError as error:
-                    raise UserError(
-                        f"probes.{probe}.test_sets.{dataset}",
-                        f"{error.found} {reference}",
-                        error.expected,
-                        error.do,
-                    ) from None
-
-    def _check_shortcuts(self, probe: str) -> None:
-        """Shortcuts are only taken where they mean something."""
-        spec = self.params["probes"][probe]
-        shortcuts = spec.get("shortcuts") or {}
-        refused = [
-            ("warm_start", "criterion", spec.get("criterion", "any_iterate") != "any_iterate", "any_iterate"),
-            ("early_accept", "targets", spec.get("targets", 0) > 0, "0"),
-        ]
-        for shortcut, key, fails, expected in refused:
-            if shortcuts.get(shortcut) and fails:
-                raise UserError(
-                    f"probes.{probe}.{key}",
-                    str(spec[key]),
-                    f"{expected} with {shortcut}",
-                    f"or leave {shortcut} out",
-                )
-
-    def _check_classes(self, probe: str) -> None:
-        """An attack's loss is defined for as many classes as the study's datasets have, where that is known."""
-        spec = self.probe_spec(probe)
-        if spec["kind"] != "attack":
-            return
-        for dataset in self.params["study"]["datasets"]:
-            name = registry.split_reference(dataset)[0]
-            classes = registry.classes(name, self.definition(name))
-            if classes is None or classes >= ENOUGH_CLASSES:
-                continue
-            try:
-                # This imports torch, which takes seconds: for few classes only.
-                probes.load("attack").threat_of(spec).attempts(classes)
-            except UserError as error:
-                raise UserError(
-                    f"probes.{probe} on dataset {dataset}", error.found, error.expected, error.do
-                ) from None
-
     def mirrored_weights(self) -> list[str]:
         """Names that a mirror has for the weights of the study's backbones."""
         weights = (self.params["backbones"][name]["weights"] for name in self.params["study"]["backbones"])
         return [registry.mirrored_weights(each) for each in weights if "pretrain" not in each]
-
-    def _check_weights(self, backbone: str) -> None:
-        """Without a mirror, a file of weights is where it is looked for."""
-        file = self.params["backbones"][backbone]["weights"].get("file")
-        if file is not None and not Path(file).is_file():
-            raise UserError(
-                f"backbones.{backbone}.weights.file",
-                f"no file at {file}",
-                "the weights there",
-                "or name a mirror (data.mirror, TRADEOFF_MIRROR) that holds them",
-            )
-
-    def _check_ramps(self) -> None:
-        """No ramp of the perturbation size ends before it starts."""
-        for run in self.runs.values():
-            times, epochs = run.spec["objective_spec"]["params"], run.spec["training"]["epochs"]
-            if "t1" in times and in_epochs(times["t1"], epochs) > in_epochs(times["t2"], epochs):
-                raise UserError(
-                    f"objectives.{run.objective_family}.t2",
-                    f"{times['t2']}, with t1 = {times['t1']} and {epochs} epochs",
-                    "no earlier than t1 (both count epochs above 1, and are shares of all epochs up to 1)",
-                )
-
-    def _check_norms(self) -> None:
-        """Models are judged at the ε_g of their objective, which is only the same size in the same norm."""
-        judged = self._judged_in()
-        for run in self.runs.values():
-            params = run.spec["objective_spec"]["params"]
-            trained = params.get("norm", "linf")
-            for where, norm in judged.items():
-                if "epsilon" in params and norm != trained:
-                    raise UserError(
-                        where, norm, f"{trained}, the norm that objectives.{run.objective_family} trains with"
-                    )
-
-    def _judged_in(self) -> dict[str, str]:
-        """Norms of the attacks that robust objectives are judged by, by where params state them."""
-        params = self.params
-        attacks = [name for name in params["study"]["probes"] if params["probes"][name]["kind"] == "attack"]
-        headline = params["tradeoff"]["headline"]
-        name = headline["probe"] if headline else next(iter(attacks), None)
-        judged = {f"probes.{name}.norm": params["probes"][name].get("norm", "linf")} if name else {}
-        if params["robust_validation"]:
-            judged["robust_validation.norm"] = params["robust_validation"]["norm"]
-        return judged
-
-    def _check_headline(self) -> None:
-        headline = self.params["tradeoff"]["headline"]
-        if headline is None:
-            return
-        name, epsilon = headline["probe"], parse_epsilon(headline["epsilon"])
-        chosen = self.params["study"]["probes"]
-        if name not in chosen:
-            raise UserError(
-                "tradeoff.headline.probe", repr(name), f"one of study.probes: {', '.join(chosen)}"
-            )
-        epsilons = self.params["probes"][name].get("epsilons", [])
-        if epsilon not in map(parse_epsilon, epsilons):
-            raise UserError(
-                "tradeoff.headline.epsilon",
-                str(headline["epsilon"]),
-                f"one of the epsilons of probe {name}: {', '.join(map(str, epsilons)) or 'none'}",
-            )
 
     def summary(self) -> dict[str, Any]:
         """The study as data, for results/<study>/study.json: params, runs and the digests they must have."""
@@ -511,36 +335,3 @@ class Study:
                 for run in self.runs.values()
             ],
         }
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One point of a strategy's or an objective's sweep: its name in paths, its label in figures, its parameters."""
-
-    family: str
-    name: str
-    label: str
-    params: dict[str, Any]
-    training: dict[str, Any]
-
-
-def variants(family: str, section: dict[str, Any]) -> Iterator[Variant]:
-    """Yield a strategy's or an objective's variants: one for every combination of the lists in its `sweep`.
-
-    Without a sweep there is one, named as the family.
-    """
-    sweep = section.get("sweep", {})
-    own = {key: value for key, value in section.items() if key not in ("sweep", "training")}
-    for values in itertools.product(*sweep.values()):
-        point = dict(zip(sweep, values, strict=True))
-        name = "-".join([family, *(f"{key}{_in_path(value)}" for key, value in point.items())])
-        label = ", ".join(f"{key.replace('_', ' ')} {_in_words(value)}" for key, value in point.items())
-        yield Variant(family, name, label, own | point, section.get("training", {}))
-
-
-def _in_path(value: Any) -> str:
-    return "_".join(map(str, value)) if isinstance(value, list) else str(value).replace("/", "_")
-
-
-def _in_words(value: Any) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)

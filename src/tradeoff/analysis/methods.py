@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tradeoff.analysis.study_file import StudyFile
-from tradeoff.study import variants
+from tradeoff.variants import variants
 
 
 @dataclass(frozen=True)
