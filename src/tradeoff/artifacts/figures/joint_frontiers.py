@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tradeoff.analysis.cells import at_budgets
-from tradeoff.analysis.frontier import pareto_front
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import grid, method_key, ordered
 from tradeoff.artifacts.looks import Look, method_look
 from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.staircases import staircase
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -22,9 +22,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     fig, comparisons = grid(results, "Accuracy (%)", "Accuracy at ε_g (%)")
     for one in comparisons:
         for (method, _), rows in one.rows(table).groupby(["method", "seed"], sort=False):
-            _draw_frontier(
-                one.axes, rows[["accuracy", "robustness"]].to_numpy() * 100, method_look(str(method))
-            )
+            _draw_frontier(one.axes, rows[["accuracy", "robustness"]].to_numpy(), method_look(str(method)))
         one.axes.set_xlim(0, 101)
         one.axes.set_ylim(0, 101)
     method_key(fig, table["method"])
@@ -43,7 +41,7 @@ def _at_own_budget(results: Results) -> pd.DataFrame:
 
 def _draw_frontier(axes: Axes, points: np.ndarray, one: Look) -> None:
     axes.plot(
-        *points.T,
+        *(points.T * 100),
         linestyle="",
         marker=one.marker,
         color=one.colour,
@@ -51,7 +49,4 @@ def _draw_frontier(axes: Axes, points: np.ndarray, one: Look) -> None:
         alpha=0.25,
         markeredgewidth=0.4,
     )
-    front = pareto_front(points)
-    x = np.concatenate([[0], np.repeat(front[:, 0], 2)])
-    y = np.concatenate([np.repeat(front[:, 1], 2), [0]])
-    axes.plot(x, y, color=one.colour, linestyle=one.line, linewidth=1)
+    axes.plot(*staircase(points), color=one.colour, linestyle=one.line, linewidth=1)
