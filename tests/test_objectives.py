@@ -23,6 +23,7 @@ ROBUST = {
     "rft_fix": {},
     "rft_sched": {"t1": 0.25, "t2": 0.75},
     "rft_warmup": {"t2": 0.75},
+    "rft_switch": {"at": 0.5},
     "rft_uniform": {},
     "rft_auto": {},
     "trades": {},
@@ -78,6 +79,9 @@ def test_special_cases_of_the_schedule_are_the_other_objectives():
     assert epsilons("rft_sched", 20, t1=0, t2=0) == epsilons("rft_fix", 20) == [EPSILON] * 20
     assert epsilons("rft_sched", 20, t1=0, t2=0.5) == epsilons("rft_warmup", 20, t2=0.5)
     assert epsilons("rft_sched", 20, t1=5, t2=5) == [0.0] * 5 + [EPSILON] * 15
+    assert (
+        epsilons("rft_switch", 20, at=0.25) == epsilons("rft_switch", 20, at=5) == [0.0] * 5 + [EPSILON] * 15
+    )
     assert epsilons("trades", 20) == [EPSILON] * 20
     assert load("standard").epsilon(Moment(3, 20, 0, ())) == 0
 

@@ -13,6 +13,7 @@ PARAMS = {
     "rft_fix": {},
     "rft_sched": {"t1": 0, "t2": 0.5},
     "rft_warmup": {"t2": 0.5},
+    "rft_switch": {"at": 0.5},
     "rft_uniform": {},
     "rft_auto": {"patience": 1, "tolerance": 1.0},
     "trades": {},

@@ -28,6 +28,35 @@ def test_runs_are_the_product_of_what_the_study_lists():
     assert set(runs) == {f"{d}/glyph_vit/{s}/standard/seed{k}" for d, s, k in expected}
 
 
+def test_runs_may_be_left_out_by_family_variant_or_seed():
+    chosen = {"strategies": ["full", "lora"], "seeds": [0, 1, 2]}
+    sweep = {"strategies": {"lora": {"sweep": {"rank": [4, 8]}}}}
+    entries = [{"strategy": ["lora"], "seed": [1, 2]}, {"strategy": ["lora-rank4"]}, {"seed": [2]}]
+    names = {
+        (run.strategy, run.seed)
+        for run in study(sweep | {"study": chosen | {"leave_out": entries}}).runs.values()
+    }
+    assert names == {("full", 0), ("full", 1), ("lora-rank8", 0)}
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"strategy": ["lorra"]}, "study.leave_out: strategy: found 'lorra'"),
+        ({"dataset": ["digit"]}, "study.leave_out: dataset: found 'digit'"),
+        ({"objective": ["standard"]}, "every run is left out"),
+    ],
+)
+def test_leaving_out_what_does_not_exist_or_everything_is_refused(entry, words):
+    with pytest.raises(UserError, match=words):
+        study({"study": {"leave_out": [entry]}})
+
+
+def test_a_cell_without_the_first_seed_is_tuned_all_the_same():
+    cells = study({"study": {"seeds": [0, 1], "leave_out": [{"strategy": ["lora"], "seed": [0]}]}}).tuning()
+    assert "digits/glyph_vit/lora" in cells
+
+
 def test_a_strategys_own_training_settings_override_the_shared_ones():
     runs = study().runs
     full = runs["digits/glyph_vit/full/standard/seed0"].spec["training"]

@@ -83,7 +83,20 @@ class Study:
             for objective in variants(name, self.params["objectives"][name])
             for seed in chosen["seeds"]
         )
-        return {run.name: run for run in runs}
+        return {run.name: run for run in runs if not self._left_out(run)}
+
+    def _left_out(self, run: Run) -> bool:
+        known: dict[str, set[Any]] = {
+            "dataset": {run.dataset},
+            "backbone": {run.backbone},
+            "strategy": {run.strategy, run.family},
+            "objective": {run.objective, run.objective_family},
+            "seed": {run.seed},
+        }
+        return any(
+            all(known[part] & set(values) for part, values in entry.items())
+            for entry in self.params["study"]["leave_out"]
+        )
 
     def _run(self, dataset: str, backbone: str, variant: Variant, objective: Variant, seed: int) -> Run:
         params = self.params
@@ -156,9 +169,7 @@ class Study:
         for run in untuned.runs.values():
             cell = f"{run.dataset}/{run.backbone}/{run.strategy}"
             own = f"{cell}/{run.objective}"
-            if run.seed != self.params["study"]["seeds"][0] or chosen not in ("each", run.objective):
-                continue
-            if "learning_rate" in untuned._recipe(own):
+            if chosen not in ("each", run.objective) or "learning_rate" in untuned._recipe(own):
                 continue
             training = run.spec["training"]
             if settings["epochs"] is not None:

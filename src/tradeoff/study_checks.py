@@ -1,13 +1,14 @@
 """What params ask for beyond their schema: names that exist, numbers that fit each other, files that are there."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tradeoff import families, probes, strategies
 from tradeoff.data import registry
 from tradeoff.errors import UserError
 from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.schedules import in_epochs
+from tradeoff.variants import variants
 
 if TYPE_CHECKING:
     from tradeoff.study import Study
@@ -18,6 +19,7 @@ ENOUGH_CLASSES = 4
 
 def check(study: "Study") -> None:
     """Raise UserError for the first thing that the study asks for and cannot have."""
+    _check_left_out(study)
     _check_headline(study)
     _check_tuning(study)
     for name in study.params["study"]["probes"]:
@@ -52,6 +54,33 @@ def check(study: "Study") -> None:
     for name in study.params["study"]["probes"]:
         _check_classes(study, name)
     _check_norms(study)
+
+
+def _check_left_out(study: "Study") -> None:
+    """What is left out has a name, so that a misspelt one is not run after all, and something remains."""
+    params = study.params
+    known = {
+        "dataset": set(params["study"]["datasets"]),
+        "backbone": set(params["backbones"]),
+        "strategy": _with_variants(params["strategies"]),
+        "objective": _with_variants(params["objectives"]),
+    }
+    for entry in params["study"]["leave_out"]:
+        for part, names in known.items():
+            for name in entry.get(part, ()):
+                if name not in names:
+                    raise UserError(
+                        f"study.leave_out: {part}", repr(name), f"one of {', '.join(sorted(names))}"
+                    )
+    if not study.runs:
+        raise UserError("study.leave_out", "every run is left out", "a run that stays")
+
+
+def _with_variants(sections: dict[str, Any]) -> set[str]:
+    """Names of strategies or objectives, and of all their variants."""
+    return set(sections) | {
+        variant.name for name, section in sections.items() for variant in variants(name, section)
+    }
 
 
 def _check_headline(study: "Study") -> None:

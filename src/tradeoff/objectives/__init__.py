@@ -17,6 +17,7 @@ OBJECTIVES: dict[str, str] = {
     "rft_fix": "tradeoff.objectives.rft_fix",
     "rft_sched": "tradeoff.objectives.rft_sched",
     "rft_warmup": "tradeoff.objectives.rft_warmup",
+    "rft_switch": "tradeoff.objectives.rft_switch",
     "rft_uniform": "tradeoff.objectives.rft_uniform",
     "rft_auto": "tradeoff.objectives.rft_auto",
     "trades": "tradeoff.objectives.trades",

@@ -99,6 +99,14 @@ def _choice(description: str, *values: str) -> Schema:
     return {"enum": list(values), "description": description}
 
 
+# What a run is one of each of: in the words of study.leave_out, and the type of its value.
+RUN_PARTS = {
+    "dataset": "string",
+    "backbone": "string",
+    "strategy": "string",
+    "objective": "string",
+    "seed": "integer",
+}
 STUDY = _object(
     {
         "name": {"type": "string", "pattern": NAME, "description": "results lie under results/<name>"},
@@ -113,6 +121,17 @@ STUDY = _object(
             "minItems": 1,
             "uniqueItems": True,
             "description": "one run for each",
+        },
+        "leave_out": {
+            "type": "array",
+            "items": _partial(
+                {
+                    part: {"type": "array", "items": {"type": kind}, "minItems": 1, "uniqueItems": True}
+                    for part, kind in RUN_PARTS.items()
+                }
+            )
+            | {"minProperties": 1},
+            "description": "runs not to make: those that each list of an entry holds a part of",
         },
         "probes": _names("names of the section probes"),
     }

@@ -17,8 +17,11 @@ def inner_steps(family: str, params: Params, epochs: float) -> float:
 
 
 def _scheduled(params: Params, epochs: float) -> float:
-    """Epochs before t1 are clean; a t1 up to 1 is a share of all epochs."""
-    start = float(params.get("t1", 0.25))
+    return _from(float(params.get("t1", 0.25)), epochs)
+
+
+def _from(start: float, epochs: float) -> float:
+    """The share of epochs from `start` on, which up to 1 is itself a share of all epochs."""
     return 1 - min(1.0, start if start <= 1 else start / epochs)
 
 
@@ -29,6 +32,7 @@ ATTACKING: dict[str, Callable[[Params, float], float]] = {
     "rft_warmup": lambda params, epochs: 1.0,
     "rft_uniform": lambda params, epochs: 1.0,
     "rft_sched": _scheduled,
+    "rft_switch": lambda params, epochs: _from(float(params["at"]), epochs),
     # ASSUME: its ramp starts by itself, halfway.
     "rft_auto": lambda params, epochs: 0.5,
     "trades": lambda params, epochs: 1.0,
