@@ -46,6 +46,7 @@ RECIPE = {
     "schedule": "constant",
     "warmup": 0.0,
     "clip_norm": 1.0,
+    "augmentation": None,
     "label_smoothing": 0.0,
     "precision": "fp32",
 }

@@ -231,6 +231,7 @@ def measurer() -> Any:
                 "schedule": request["schedule"],
                 "warmup": 0.1,
                 "clip_norm": 1.0,
+                "augmentation": None,
                 "precision": "fp32",
             }
             job = training.Job(

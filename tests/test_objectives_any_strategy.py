@@ -20,7 +20,7 @@ PARAMS = {
 }
 RECIPE = {
     "epochs": 4, "batch_size": 8, "learning_rate": 1e-2, "weight_decay": 0.0, "schedule": "constant",
-    "warmup": 0.0, "clip_norm": 1.0, "label_smoothing": 0.0, "precision": "fp32",
+    "warmup": 0.0, "clip_norm": 1.0, "label_smoothing": 0.0, "precision": "fp32", "augmentation": None,
 }  # fmt: skip
 PAIRS = [
     (strategy, family)

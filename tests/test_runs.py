@@ -35,6 +35,7 @@ SPEC = {
         "schedule": "constant",
         "warmup": 0.0,
         "clip_norm": None,
+        "augmentation": None,
         "label_smoothing": 0.1,
         "precision": "fp32",
     },

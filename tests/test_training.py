@@ -34,6 +34,7 @@ RECIPE = {
     "schedule": "cosine",
     "warmup": 0.1,
     "clip_norm": 1.0,
+    "augmentation": None,
     "label_smoothing": 0.0,
     "precision": "fp32",
 }
@@ -108,6 +109,23 @@ def test_killed_at_any_step_and_continued_it_ends_with_the_same_bits(
     for name in files:
         one, other = load_file(tmp_path / "whole" / name), load_file(tmp_path / "killed" / name)
         assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+AUGMENTATION = {"flip": 0.5, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "rotation": 10}
+
+
+def test_augmented_images_change_at_every_step_and_go_on_after_a_kill(tmp_path, monkeypatch):
+    def made(name, strategy="full"):
+        return job(tmp_path / name, strategy, recipe={"augmentation": AUGMENTATION})
+
+    expected = training.train(made("whole")).rows
+    _, found = killed_and_continued(monkeypatch, lambda: made("killed"), 6)
+    assert found.rows == expected
+    assert expected[0]["loss"] != training.train(job(tmp_path / "plain")).rows[0]["loss"]
+    batches = training._Batches(made("head", "linear"))  # a frozen backbone's features would not change
+    assert batches.features is None
+    (one, labels, ids), (other, *_) = (batches.get(step, 0, 0) for step in (0, 1))
+    assert not torch.equal(one, other) and len(labels) == len(ids) == len(one)
 
 
 ROBUST = {"epsilon": 8 / 255, "steps": 2}
@@ -209,7 +227,7 @@ def test_it_equals_a_plain_loop_over_the_same_batches(tmp_path):
     for step in range(15):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, 15, 1e-3, "cosine", 0.1)
-        pixels, labels, _ = batches.get(step // 5, step % 5)
+        pixels, labels, _ = batches.get(step, step // 5, step % 5)
         loss = functional.cross_entropy(model(pixels), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -222,7 +240,10 @@ def test_it_equals_a_plain_loop_over_the_same_batches(tmp_path):
 
 def test_every_image_is_seen_once_in_an_epoch_in_another_order_each_time(tmp_path):
     batches = training._Batches(job(tmp_path))
-    epochs = [torch.cat([batches.get(epoch, index)[2] for index in range(5)]).tolist() for epoch in (0, 1)]
+    epochs = [
+        torch.cat([batches.get(5 * epoch + index, epoch, index)[2] for index in range(5)]).tolist()
+        for epoch in (0, 1)
+    ]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(72))
     assert epochs[0] != epochs[1]
 

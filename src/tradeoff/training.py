@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from tradeoff import snapshots, strategies
 from tradeoff.attacks.noise import Noise
+from tradeoff.augmentation import augmented
 from tradeoff.backbones import Classifier
 from tradeoff.batches import to_device
 from tradeoff.data.splits import Split
@@ -45,6 +46,7 @@ VALIDATED = (
 # ASSUME: a loss of this many nats never comes back. A cross-entropy of 1,000 gives the label a chance of e^-1000.
 DIVERGED = 1000.0
 ATTACK_STREAM = 1  # of the inner attack's starts; robust validation draws from 2
+AUGMENTATION_STREAM = 3
 
 
 @dataclass
@@ -194,8 +196,8 @@ def evaluate(model: Classifier, split: Split, recipe: dict[str, Any]) -> tuple[f
 class _Batches:
     """The batches of an epoch, in an order that depends on (seed, epoch) alone.
 
-    Where neither objective nor strategy needs the images again, the frozen backbone's features are computed
-    once and the batches hold those; the model of a step is then the classifier alone.
+    Where neither objective nor strategy needs the images again, and they never change, the frozen backbone's
+    features are computed once and the batches hold those; the model of a step is then the classifier alone.
     """
 
     def __init__(self, job: Job) -> None:
@@ -204,11 +206,12 @@ class _Batches:
         self.order = np.empty(0, np.int64)
         self.features: Tensor | None = None
         self.model: Callable[[Tensor], Tensor] = job.model
-        if job.applied.frozen_features and not job.objective.needs_images:
+        augments = job.recipe["augmentation"] is not None
+        if job.applied.frozen_features and not job.objective.needs_images and not augments:
             self.features = _features(job)
             self.model = job.model.classify_features
 
-    def get(self, epoch: int, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def get(self, step: int, epoch: int, index: int) -> tuple[Tensor, Tensor, Tensor]:
         if epoch != self.epoch:
             generator = torch.Generator().manual_seed(_mix(self.job.seed, epoch, 1))
             self.order = torch.randperm(len(self.job.train.labels), generator=generator).numpy()
@@ -217,7 +220,11 @@ class _Batches:
         rows = np.sort(self.order[index * size : (index + 1) * size])  # sorted: memory-mapped reads in order
         device = self.job.model.mean.device
         if self.features is None:
-            return to_device(self.job.train, rows, device)
+            images, labels, ids = to_device(self.job.train, rows, device)
+            settings = self.job.recipe["augmentation"]
+            if settings is not None:
+                images = augmented(images, ids, settings, Noise(self.job.seed, (AUGMENTATION_STREAM, step)))
+            return images, labels, ids
         labels = torch.from_numpy(self.job.train.labels[rows]).to(device)
         return (
             self.features[torch.from_numpy(rows).to(device)],
@@ -247,7 +254,7 @@ def _update(
     epsilon: float,
 ) -> Tensor:
     """Make one update. Its forward pass is in train mode, and alone moves BatchNorm's statistics."""
-    images, labels, ids = batches.get(epoch, index)
+    images, labels, ids = batches.get(step, epoch, index)
     torch.manual_seed(_mix(job.seed, step, 2))
     job.applied.train_mode(job.model)
     with _precision(job.recipe["precision"], images.device):

@@ -215,6 +215,16 @@ BACKBONE = _object(
     required=("model", "arguments", "image_size", "resize", "mean", "std", "weights"),
 )
 
+AUGMENTATION = _object(
+    {
+        "flip": _number(0, 1, "probability of the mirror image"),
+        "brightness": _number(0, 1, "x: times a factor between 1 - x and 1 + x"),
+        "contrast": _number(0, 1, "x: the same, about the image's mean grey"),
+        "saturation": _number(0, 1, "x: the same, about each pixel's grey"),
+        "rotation": _number(0, 180, "degrees at most, to either side"),
+    }
+) | {"type": ["object", "null"], "description": "random changes of training images; null: none"}
+
 RECIPE: Schema = {
     "epochs": {
         "type": "number",
@@ -239,6 +249,7 @@ RECIPE: Schema = {
     },
     "label_smoothing": _number(0, 0.9, "of the cross-entropy"),
     "precision": _choice("of forward and backward passes", "fp32", "bf16"),
+    "augmentation": AUGMENTATION,
 }
 
 # dataset/backbone/strategy, and perhaps /objective

@@ -169,11 +169,11 @@ class Jobs:
             return Work(kind, spec["backbone_spec"]["model"], run.family, recipe["precision"], flops, images)
 
         inner = objectives.inner_steps(objective["name"], objective["params"], epochs)
-        if size.fixed_features and not inner:
+        if size.fixed_features and not inner and recipe["augmentation"] is None:
             yield work("forward", size.forward, used["train"])
             yield work("train", size.train, passed)
         else:
-            # A head on features that change with the attack costs a forward pass more than a head alone.
+            # A head on features that change, attacked or augmented, costs a forward pass more than a head alone.
             train = max(size.train, size.forward) * objectives.PASSES.get(objective["name"], 1)
             yield work("train", train, passed)
         yield work("gradient", size.gradient, passed * inner)
