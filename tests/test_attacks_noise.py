@@ -5,14 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from tradeoff.attacks.noise import _GOLDEN, Noise, _mix
-
-
-def test_the_generator_is_splitmix64():
-    # The first outputs for the state 1234567, as published with the algorithm.
-    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
-    states = torch.tensor([1234567]) + torch.arange(1, 5) * _GOLDEN
-    assert [value % 2**64 for value in _mix(states).tolist()] == expected
+from tradeoff.attacks.noise import Noise
 
 
 def test_a_sample_draws_the_same_in_every_batch_and_order():

@@ -31,6 +31,7 @@ from tradeoff.objectives.base import Moment, Objective
 from tradeoff.progress import Progress
 from tradeoff.robust_validation import RobustValidation
 from tradeoff.schedules import kept_steps, learning_rate, probe_steps, total_steps
+from tradeoff.splitmix import FIRST, GOLDEN_GAMMA, SECOND, mix
 from tradeoff.strategies.applied import Applied
 from tradeoff.termination import asked_to_stop
 
@@ -213,7 +214,7 @@ class _Batches:
 
     def get(self, step: int, epoch: int, index: int) -> tuple[Tensor, Tensor, Tensor]:
         if epoch != self.epoch:
-            generator = torch.Generator().manual_seed(_mix(self.job.seed, epoch, 1))
+            generator = torch.Generator().manual_seed(_seed(self.job.seed, epoch, 1))
             self.order = torch.randperm(len(self.job.train.labels), generator=generator).numpy()
             self.epoch = epoch
         size = self.job.recipe["batch_size"]
@@ -255,7 +256,7 @@ def _update(
 ) -> Tensor:
     """Make one update. Its forward pass is in train mode, and alone moves BatchNorm's statistics."""
     images, labels, ids = batches.get(step, epoch, index)
-    torch.manual_seed(_mix(job.seed, step, 2))
+    torch.manual_seed(_seed(job.seed, step, 2))
     job.applied.train_mode(job.model)
     with _precision(job.recipe["precision"], images.device):
         noise = Noise(job.seed, (ATTACK_STREAM, step))
@@ -273,12 +274,10 @@ def _precision(precision: str, device: torch.device) -> Any:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-def _mix(seed: int, number: int, stream: int) -> int:
-    """One seed out of three numbers, without collisions in practice (SplitMix64's finaliser)."""
-    x = (seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9 + stream * 0x94D049BB133111EB) % 2**64
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) % 2**64
-    return (x ^ (x >> 31)) % 2**63
+def _seed(seed: int, number: int, stream: int) -> int:
+    """One seed below 2**63 out of three numbers, without collisions in practice."""
+    state = (seed * GOLDEN_GAMMA + number * FIRST + stream * SECOND) % 2**64
+    return int(mix(np.array([state], dtype=np.uint64))[0]) % 2**63
 
 
 def _settle(pending: list[tuple[dict[str, Any], Tensor]], state: State, job: Job) -> None:

@@ -1,8 +1,7 @@
 """Random numbers that belong to a sample: functions of (seed, numbers, sample id), nothing else.
 
 Every attack draws from here. What a sample gets depends neither on the batch it is in, nor on the device, nor
-on what was drawn before. The generator is splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
-generators, OOPSLA 2014), computed with torch's wrapping 64-bit integers.
+on what was drawn before. The generator is SplitMix64.
 """
 
 import math
@@ -12,10 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-# The constants of splitmix64, as signed 64-bit integers.
-_GOLDEN = 0x9E3779B97F4A7C15 - 2**64
-_FIRST = 0xBF58476D1CE4E5B9 - 2**64
-_SECOND = 0x94D049BB133111EB - 2**64
+from tradeoff.splitmix import GOLDEN_GAMMA, mix_tensor, signed, unsigned_shift
+
+_GOLDEN = signed(GOLDEN_GAMMA)
 # Blocks of rows of this many numbers keep the integers between a draw and its result small.
 _BLOCK = 2**22
 
@@ -40,30 +38,30 @@ class Noise:
 
         ids: (B,) int64.
         """
-        return self._fill(ids, shape, dtype, lambda bits: _shift(bits, 40).to(dtype).mul_(2.0**-24))
+        return self._fill(ids, shape, dtype, lambda bits: unsigned_shift(bits, 40).to(dtype).mul_(2.0**-24))
 
     def signs(self, ids: Tensor, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
         """Return (B, *shape) numbers, each -1 or 1."""
-        return self._fill(ids, shape, dtype, lambda bits: _shift(bits, 63).to(dtype).mul_(2).sub_(1))
+        return self._fill(ids, shape, dtype, lambda bits: unsigned_shift(bits, 63).to(dtype).mul_(2).sub_(1))
 
     def normal(self, ids: Tensor, shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
         """Return (B, *shape) standard normal numbers (Box and Muller, computed in float64)."""
 
         def box_muller(bits: Tensor) -> Tensor:
-            radius = _shift(bits, 32).double().add_(1).mul_(2.0**-32).log_().mul_(-2).sqrt_()
+            radius = unsigned_shift(bits, 32).double().add_(1).mul_(2.0**-32).log_().mul_(-2).sqrt_()
             angle = (bits & 0xFFFFFFFF).double().mul_(2 * math.pi * 2.0**-32)
             return (radius * angle.cos_()).to(dtype)
 
         return self._fill(ids, shape, dtype, box_muller)
 
     def bits(self, ids: Tensor, count: int) -> Tensor:
-        """Return (B, count) int64, every bit random: the first outputs of each sample's splitmix64."""
+        """Return (B, count) int64, every bit random: the first outputs of each sample's SplitMix64."""
         key = torch.full_like(ids, self.seed)
         for number in self.numbers:
-            key = _mix(key + _GOLDEN) ^ number
-        key = _mix(key + _GOLDEN) ^ ids
+            key = mix_tensor(key + _GOLDEN) ^ number
+        key = mix_tensor(key + _GOLDEN) ^ ids
         counter = torch.arange(1, count + 1, device=ids.device) * _GOLDEN
-        return _mix(_mix(key + _GOLDEN)[:, None] + counter)
+        return mix_tensor(mix_tensor(key + _GOLDEN)[:, None] + counter)
 
     def _fill(
         self, ids: Tensor, shape: Sequence[int], dtype: torch.dtype, convert: Callable[[Tensor], Tensor]
@@ -75,15 +73,3 @@ class Noise:
             block = slice(first, first + rows)
             out[block] = convert(self.bits(ids[block], count))
         return out.view(len(ids), *shape)
-
-
-def _shift(z: Tensor, places: int) -> Tensor:
-    """Shift right as if `z` were unsigned: torch's own shift copies the sign."""
-    return (z >> places) & ((1 << (64 - places)) - 1)
-
-
-def _mix(z: Tensor) -> Tensor:
-    """The output function of splitmix64."""
-    z = (z ^ _shift(z, 30)) * _FIRST
-    z = (z ^ _shift(z, 27)) * _SECOND
-    return z ^ _shift(z, 31)
