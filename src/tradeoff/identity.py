@@ -4,11 +4,11 @@ import importlib.metadata
 import os
 import platform
 
-LIBRARIES = ("torch", "timm", "peft", "numpy", "safetensors")
+LIBRARIES = ("torch", "timm", "peft", "numpy", "scipy", "pillow", "safetensors")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide a result."""
+    """Return the versions of Python and of the libraries that decide a result; Pillow and SciPy make corruptions."""
     return {"python": platform.python_version()} | {
         name: importlib.metadata.version(name) for name in LIBRARIES
     }
