@@ -2,13 +2,11 @@
 
 import json
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from safetensors.numpy import load_file
 from scipy.stats import binomtest
 
-from tradeoff.probes.results import SCHEMA, wilson, write_table, write_tensors
+from tradeoff.probes.results import SCHEMA, wilson, write_table
 
 ROW = {
     "step": 5,
@@ -38,20 +36,3 @@ def test_the_table_holds_shares_identity_and_flags(tmp_path):
     assert table["low"][0].as_py() < 0.25 < table["high"][0].as_py()
     assert json.loads(table.schema.metadata[b"identity"]) == {"run_digest": "abc"}
     assert json.loads(table.schema.metadata[b"flags"]) == ["step 5: odd"]
-
-
-def test_tensors_are_read_by_the_library_and_have_equal_bytes(tmp_path):
-    random = np.random.default_rng(0)
-    tensors = {
-        "b": random.integers(0, 255, (3, 5), dtype=np.uint8),
-        "a": np.arange(4),
-        "empty": np.zeros((0,), np.uint8),
-    }
-    write_tensors(tmp_path / "x", tensors, {"epsilons": "[1]", "identity": "{}"})
-    write_tensors(tmp_path / "y", dict(reversed(tensors.items())), {"identity": "{}", "epsilons": "[1]"})
-    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
-    loaded = load_file(tmp_path / "x")
-    assert set(loaded) == set(tensors)
-    for name, array in tensors.items():
-        assert loaded[name].dtype == array.dtype
-        assert np.array_equal(loaded[name], array)

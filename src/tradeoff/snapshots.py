@@ -6,9 +6,10 @@ to. While a run is unfinished every step has a part file of its own.
 
 import json
 import struct
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,9 +19,8 @@ from torch import Tensor
 from tradeoff.backbones import Classifier
 from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, whole_file
+from tradeoff.tensor_files import Entry, write_entries
 
-# Bytes of an element by safetensors' names of types: what has to lie at a multiple of what.
-SIZES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 WORDS = {
     "strategy": "strategy",
     "strategy_params": "parameters of the strategy",
@@ -77,27 +77,8 @@ def join(folder: Path, steps: Iterable[int], output: Path, metadata: dict[str, s
 
     The bytes depend on the content alone. UserError when a part is missing or broken.
     """
-    entries = sorted(
-        (entry for step in steps for entry in _entries(_part(folder, step), step)),
-        key=lambda entry: entry.order,
-    )
-    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
-    offset = 0
-    for entry in entries:
-        header[entry.key] = {
-            "dtype": entry.dtype,
-            "shape": entry.shape,
-            "data_offsets": [offset, offset + entry.length],
-        }
-        offset += entry.length
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
-    with whole_file(output) as temporary, open(temporary, "wb") as target:
-        target.write(struct.pack("<Q", len(text)))
-        target.write(text)
-        for entry in entries:
-            with open(entry.file, "rb") as source:
-                _copy(source, entry.start, entry.length, target)
+    entries = [entry for step in steps for entry in _entries(_part(folder, step), step)]
+    write_entries(output, entries, metadata)
 
 
 def steps(file: Path) -> list[int]:
@@ -186,33 +167,27 @@ def _difference(found: set[str], expected: set[str]) -> str:
 # --- joining
 
 
-class _Entry:
-    """A tensor of a part file: where its bytes lie, and what the header says of it."""
-
-    def __init__(self, file: Path, step: int, name: str, start: int, about: dict[str, Any]) -> None:
-        first, last = about["data_offsets"]
-        self.file, self.start, self.length = file, start + first, last - first
-        self.key = f"{step:08d}/{name}"
-        self.dtype, self.shape = about["dtype"], about["shape"]
-        # Widest elements first, so that each lies at a multiple of its own size.
-        self.order = (-SIZES[self.dtype], step, name)
-
-
-def _entries(file: Path, step: int) -> list[_Entry]:
+def _entries(file: Path, step: int) -> list[Entry]:
     with _opened(file):  # checks that header and length agree
         pass
     with open(file, "rb") as source:
         (length,) = struct.unpack("<Q", source.read(8))
         header = json.loads(source.read(length))
     header.pop("__metadata__", None)
-    return [_Entry(file, step, name, 8 + length, about) for name, about in header.items()]
+    entries = []
+    for name, about in header.items():
+        first, last = about["data_offsets"]
+        blocks = partial(_blocks, file, 8 + length + first, last - first)
+        entries.append(Entry(f"{step:08d}/{name}", about["dtype"], about["shape"], last - first, blocks))
+    return entries
 
 
-def _copy(source: BinaryIO, start: int, length: int, target: BinaryIO) -> None:
-    source.seek(start)
-    while length:
-        block = source.read(min(length, 1 << 22))
-        if not block:
-            raise _broken(Path(source.name), "shorter than its header says")
-        target.write(block)
-        length -= len(block)
+def _blocks(file: Path, start: int, length: int) -> Iterator[bytes]:
+    with open(file, "rb") as source:
+        source.seek(start)
+        while length:
+            block = source.read(min(length, 1 << 22))
+            if not block:
+                raise _broken(file, "shorter than its header says")
+            yield block
+            length -= len(block)

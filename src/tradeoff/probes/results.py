@@ -1,4 +1,4 @@
-"""A probe's files: a tidy table and the per-sample outcomes. Equal content gives equal bytes."""
+"""A probe's tidy table. Equal content gives equal bytes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,6 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -33,8 +32,6 @@ SCHEMA = pa.schema(
     ]
 )
 CONFIDENCE = 0.95
-# safetensors' names of the types that outcomes have.
-_TYPES = {np.dtype(np.uint8): "U8", np.dtype(np.int64): "I64", np.dtype(np.int8): "I8"}
 
 
 def write_table(
@@ -50,30 +47,6 @@ def write_table(
     table = pa.Table.from_pylist(complete, schema=SCHEMA.with_metadata(about))
     with whole_file(path) as temporary:
         pq.write_table(table, temporary)
-
-
-def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write uint8, int8 and int64 arrays as safetensors.
-
-    The library's own writer puts several metadata keys in an order that changes from process to process.
-    """
-    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
-    # Wider types first keeps every array aligned to its type.
-    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
-    end = 0
-    for name, array in ordered:
-        start, end = end, end + array.nbytes
-        header[name] = {
-            "dtype": _TYPES[array.dtype],
-            "shape": list(array.shape),
-            "data_offsets": [start, end],
-        }
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with whole_file(path) as temporary, open(temporary, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for _, array in ordered:
-            file.write(np.ascontiguousarray(array).tobytes())
 
 
 def wilson(correct: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

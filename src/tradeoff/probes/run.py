@@ -27,7 +27,8 @@ from tradeoff.identity import hardware, versions
 from tradeoff.params.epsilon import format_epsilon
 from tradeoff.probes.flags import flags
 from tradeoff.probes.measured import Measured, TestSet
-from tradeoff.probes.results import write_table, write_tensors
+from tradeoff.probes.results import write_table
+from tradeoff.tensor_files import write_arrays
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class _Parts:
     def save(self, step: int, measured: Measured, seconds: float, preparing: float) -> None:
         """Keep a snapshot's results, and its hints instead of those before: first, as parts promise them."""
         if measured.hints is not None:
-            write_tensors(self._hints(step), {"hints": measured.hints}, {})
+            write_arrays(self._hints(step), {"hints": measured.hints}, {})
         about = {
             "rows": measured.rows,
             "diagnostics": measured.diagnostics,
@@ -166,7 +167,7 @@ class _Parts:
             "seconds": seconds,
             "preparing": preparing,
         }
-        write_tensors(self._file(step), measured.outcomes, {"about": json.dumps(about)})
+        write_arrays(self._file(step), measured.outcomes, {"about": json.dumps(about)})
         for file in self.folder.glob("*.hints"):
             if file != self._hints(step):
                 file.unlink()
@@ -245,7 +246,7 @@ def _gather(
             "versions": versions(),
         },
     )
-    write_tensors(
+    write_arrays(
         outputs.outcomes, tensors, first.metadata | {"identity": json.dumps(identity, sort_keys=True)}
     )
     write_table(outputs.table, rows, identity, suspicious)
