@@ -19,6 +19,7 @@ rule pretrain_backbone:
     threads: THREADS
     resources:
         gpu=GPUS,
+        device=DEVICE,
     params:
         spec=lambda wildcards: canonical_json(
             STUDY.pretraining_spec(wildcards.backbone)
@@ -32,7 +33,7 @@ rule pretrain_backbone:
         ),
     shell:
         "python -m workflow_scripts.pretrain_backbone --spec {params.spec:q} --code {params.code} --data {params.data:q}"
-        " --output {params.folder:q} &> {log:q}"
+        " --device {resources.device} --output {params.folder:q} &> {log:q}"
 
 
 rule fetch_backbone:

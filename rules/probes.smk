@@ -31,6 +31,7 @@ rule probe:
     threads: THREADS
     resources:
         gpu=GPUS,
+        device=DEVICE,
     params:
         spec=lambda wildcards: canonical_json(STUDY.probe_spec(wildcards.probe)),
         digest=lambda wildcards: STUDY.probe_digest(run_of(wildcards), wildcards.probe),
@@ -45,5 +46,5 @@ rule probe:
         ),
     shell:
         "python -m workflow_scripts.probe --probe {params.spec:q} --digest {params.digest} --code {params.code} --run {params.run:q}"
-        " --weights {input.weights:q} {params.data:q} --output {output.table:q} --outcomes {output.outcomes:q}"
+        " --device {resources.device} --weights {input.weights:q} {params.data:q} --output {output.table:q} --outcomes {output.outcomes:q}"
         " --cost {output.cost:q} &> {log:q}"

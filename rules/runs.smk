@@ -26,6 +26,7 @@ rule fine_tune:
     threads: THREADS
     resources:
         gpu=GPUS,
+        device=DEVICE,
     params:
         spec=lambda wildcards: canonical_json(run_of(wildcards).spec),
         folder=subpath(output.about, parent=True),
@@ -37,4 +38,4 @@ rule fine_tune:
         ),
     shell:
         "python -m workflow_scripts.fine_tune --spec {params.spec:q} --code {params.code}"
-        " --data {params.data:q} --weights {input.weights:q} --output {params.folder:q} &> {log:q}"
+        " --device {resources.device} --data {params.data:q} --weights {input.weights:q} --output {params.folder:q} &> {log:q}"

@@ -30,6 +30,7 @@ rule tune:
     threads: THREADS
     resources:
         gpu=GPUS,
+        device=DEVICE,
     params:
         spec=lambda wildcards: canonical_json(SEARCHES[wildcards.cell]),
         data=subpath(input.data, parent=True),
@@ -40,4 +41,4 @@ rule tune:
         ),
     shell:
         "python -m workflow_scripts.tune --spec {params.spec:q} --code {params.code}"
-        " --data {params.data:q} --weights {input.weights:q} --output {output:q} &> {log:q}"
+        " --device {resources.device} --data {params.data:q} --weights {input.weights:q} --output {output:q} &> {log:q}"

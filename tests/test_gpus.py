@@ -91,3 +91,27 @@ def test_with_several_gpus_auto_takes_a_free_one(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(devices, "take_one", lambda names: names.index("GPU-b"))
     assert devices.choose_device("auto") == torch.device("cuda:1")
     assert devices.choose_device("cuda:0") == torch.device("cuda:0")
+
+
+def test_a_gpu_is_deterministic_when_params_say_so_and_only_then() -> None:
+    # In a process of its own, since these settings are the process's.
+    script = """
+import os, torch
+from tradeoff.devices import choose_device
+torch.cuda.is_available = lambda: True
+def settings():
+    cudnn = torch.backends.cudnn
+    algorithms = torch.are_deterministic_algorithms_enabled()
+    return algorithms, cudnn.deterministic, cudnn.benchmark, os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+torch.backends.cudnn.benchmark = True
+choose_device("cuda:0"), choose_device("cpu", deterministic=True)
+print(settings())
+choose_device("cuda:0", deterministic=True)
+print(settings())
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "CUBLAS_WORKSPACE_CONFIG"}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert result.stdout.splitlines() == [
+        "(False, False, True, None)",
+        "(True, True, False, ':4096:8')",
+    ], result.stderr

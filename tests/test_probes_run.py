@@ -50,7 +50,7 @@ SPEC = {
     "strategy_spec": {"name": "lora", "params": {"rank": 2}},
 }
 COMPUTE = {
-    "device": "cpu",
+    "deterministic": False,
     "threads": 1,
     "batch_size": 32,
     "precision": "fp32",

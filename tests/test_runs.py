@@ -44,7 +44,7 @@ SPEC = {
     },
     "probe_schedule": [{"every": 6}],
     "snapshots": "all",
-    "compute": {"threads": 1, "device": "cpu"},
+    "compute": {"threads": 1, "deterministic": False},
 }  # fmt: skip
 
 

@@ -324,3 +324,14 @@ def test_an_attack_whose_loss_wants_more_classes_than_the_dataset_has_is_refused
 
 def test_all_losses_are_defined_for_the_classes_from_which_on_no_attack_is_checked():
     assert max(losses.FEWEST_CLASSES.values()) == ENOUGH_CLASSES
+
+
+def digests(compute):
+    asked = study({"compute": compute})
+    return [(run.digest, asked.probe_digest(run, "pgd")) for run in asked.runs.values()]
+
+
+def test_where_a_result_is_computed_is_no_part_of_its_identity_and_how_it_is_computed_is():
+    assert digests({"device": "cpu"}) == digests({"device": "cuda:1"}) == digests({})
+    for other in ({"threads": 2}, {"deterministic": True}):
+        assert not set(sum(digests(other), ())) & set(sum(digests({}), ()))

@@ -21,12 +21,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="packed dataset")
     parser.add_argument("--weights", type=Path, required=True, help="backbone, safetensors")
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["compute"]["threads"])
     from tradeoff.runs import fine_tune
 
     with sole_worker(arguments.output):
-        fine_tune(arguments.spec, arguments.code, arguments.data, arguments.weights, arguments.output)
+        fine_tune(
+            arguments.spec,
+            arguments.code,
+            arguments.data,
+            arguments.weights,
+            arguments.output,
+            arguments.device,
+        )
 
 
 if __name__ == "__main__":

@@ -19,12 +19,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--code", required=True, help="fingerprint of the code, kept in backbone.json")
     parser.add_argument("--data", type=Path, required=True, help="packed upstream dataset")
     parser.add_argument("--output", type=Path, required=True, help="the backbone's folder")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["compute"]["threads"])
     from tradeoff.runs import pretrain
 
     with sole_worker(arguments.output):
-        pretrain(arguments.spec, arguments.code, arguments.data, arguments.output)
+        pretrain(arguments.spec, arguments.code, arguments.data, arguments.output, arguments.device)
 
 
 if __name__ == "__main__":

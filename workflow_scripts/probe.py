@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--outcomes", type=Path, required=True, help="per-sample outcomes, safetensors")
     parser.add_argument("--cost", type=Path, required=True, help="seconds and hardware, JSON")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="only each N-th snapshot")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     data = dict(_reference_and_folder(value) for value in arguments.data)
     set_threads(arguments.probe["compute"]["threads"])
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         data,
         outputs,
         arguments.shard,
+        arguments.device,
     )
 
 

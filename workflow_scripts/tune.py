@@ -21,12 +21,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="packed dataset")
     parser.add_argument("--weights", type=Path, required=True, help="backbone, safetensors")
     parser.add_argument("--output", type=Path, required=True, help="what was found, JSON")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["run"]["compute"]["threads"])
     from tradeoff.tuning import tune
 
     with sole_worker(arguments.output.with_name(f".{arguments.output.stem}.lock")):
-        tune(arguments.spec, arguments.code, arguments.data, arguments.weights, arguments.output)
+        tune(
+            arguments.spec,
+            arguments.code,
+            arguments.data,
+            arguments.weights,
+            arguments.output,
+            arguments.device,
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Which device a job computes on."""
+"""Which device a job computes on, and how repeatably."""
+
+import os
 
 import torch
 
@@ -6,12 +8,14 @@ from tradeoff.errors import UserError
 from tradeoff.gpus import take_one
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, deterministic: bool = False) -> torch.device:
     """Return the device that params ask for: `auto` is the GPU when there is one, else the CPU.
 
     `auto` and `cuda` take one GPU that no other job of this machine holds, of those that CUDA_VISIBLE_DEVICES
     admits; while there is none, they wait. `cuda:<n>` is that one, held or not. UserError when a GPU is asked for
     by name and there is none.
+    deterministic: on a GPU, only algorithms that give the same bits every time; torch raises where it has none.
+    On the CPU they are all there is.
     """
     usable = torch.cuda.is_available()
     if name == "cpu" or (name == "auto" and not usable):
@@ -20,9 +24,18 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cpu")
     if not usable:
         raise UserError("compute.device", f"{name!r} on a machine without a usable GPU", "auto or cpu here")
+    if deterministic:
+        _repeat_bit_for_bit()
     if name in ("auto", "cuda"):
         return torch.device("cuda", take_one(_names()))
     return torch.device(name)
+
+
+def _repeat_bit_for_bit() -> None:
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # read when the first product of matrices is computed
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False  # it times algorithms, and takes another one on another day
 
 
 def _names() -> list[str]:

@@ -21,11 +21,13 @@ from tradeoff.schedules import kept_steps, probe_steps
 from tradeoff.training import Job, State, evaluate, train
 
 
-def fine_tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output: Path) -> None:
+def fine_tune(
+    spec: dict[str, Any], code: str, data: Path, weights: Path, output: Path, device: str = "auto"
+) -> None:
     """Fine-tune and write snapshots.safetensors, training.parquet, cost.json and run.json into `output`.
 
     spec: a run's resolved settings (`tradeoff.study.Run.spec`); code: fingerprint of the code that runs.
-    data: the packed dataset; weights: the backbone's, in safetensors.
+    data: the packed dataset; weights: the backbone's, in safetensors; device: see `devices.choose_device`.
     A killed run continues from its last snapshot when spec, code, data and weights are still the same.
     """
     packed = PackedDataset.open(data)
@@ -41,7 +43,8 @@ def fine_tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output
         "weights_sha256": sha256_of(weights),
     }
     model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
-    job = _job(model, spec, train_set, validation_set, output / f"resume-{digest_of(identity)[:16]}")
+    parts = output / f"resume-{digest_of(identity)[:16]}"
+    job = _job(model, spec, train_set, validation_set, parts, device)
     _drop_other_attempts(output, job.parts)
     state = train(job)
     steps = kept_steps(probe_steps(spec["probe_schedule"], state.step), spec["snapshots"])
@@ -71,11 +74,11 @@ def fine_tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output
     shutil.rmtree(job.parts)
 
 
-def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path) -> None:
+def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: str = "auto") -> None:
     """Train a backbone from scratch and write weights.safetensors and backbone.json into `output`.
 
     spec: {backbone_spec, dataset, training, seed, data, compute}; code: fingerprint of the code that runs;
-    data: the packed upstream dataset.
+    data: the packed upstream dataset; device: see `devices.choose_device`.
     backbone.json reports the accuracy on the upstream test images.
     """
     packed = PackedDataset.open(data)
@@ -93,7 +96,8 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path) -> None:
         "snapshots": "last",
     }
     identity = digest_of([spec, code, packed.digest])
-    job = _job(model, spec, splits["train"], splits["validation"], output / f"resume-{identity[:16]}")
+    parts = output / f"resume-{identity[:16]}"
+    job = _job(model, spec, splits["train"], splits["validation"], parts, device)
     _drop_other_attempts(output, job.parts)
     state = train(job)
     accuracy, _ = evaluate(job.model, splits["test"], spec["training"])
@@ -121,7 +125,12 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path) -> None:
 
 
 def try_out(
-    spec: dict[str, Any], data: Path, weights: Path, parts: Path, watch: Callable[[float], None]
+    spec: dict[str, Any],
+    data: Path,
+    weights: Path,
+    parts: Path,
+    watch: Callable[[float], None],
+    device: str = "auto",
 ) -> float:
     """Train as a run's spec says and return the validation accuracy at the end.
 
@@ -137,18 +146,18 @@ def try_out(
     model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
     spec = spec | {"snapshots": "last", "probe_schedule": [{"every": 2**31}]}
     shutil.rmtree(parts, ignore_errors=True)
-    state = train(_job(model, spec, train_set, validation_set, parts), watch)
+    state = train(_job(model, spec, train_set, validation_set, parts, device), watch)
     accuracy: float = state.rows[-1]["validation_accuracy"]
     return accuracy
 
 
 def _job(
-    model: Classifier, spec: dict[str, Any], train_set: Split, validation_set: Split, parts: Path
+    model: Classifier, spec: dict[str, Any], train_set: Split, validation_set: Split, parts: Path, device: str
 ) -> Job:
     recipe = spec["training"]
     strategy = spec["strategy_spec"]
     applied = strategies.apply(model, strategy["name"], strategy["params"], spec["seed"])
-    model.to(choose_device(spec["compute"]["device"]))
+    model.to(choose_device(device, spec["compute"]["deterministic"]))
     objective = objectives.load(
         spec["objective_spec"]["name"], spec["objective_spec"]["params"], recipe["label_smoothing"]
     )

@@ -121,7 +121,7 @@ class Study:
             "robust_validation": self._robust_validation(epsilon),
             "probe_schedule": params["probe_schedule"],
             "snapshots": params["snapshots"],
-            "compute": {key: params["compute"][key] for key in ("threads", "device")},
+            "compute": self._compute("threads", "deterministic"),
         }
         return Run(
             name=f"{dataset}/{backbone}/{variant.name}/{objective.name}/seed{seed}",
@@ -144,6 +144,10 @@ class Study:
             return None
         epsilon = objective_epsilon if stated["epsilon"] is None else parse_epsilon(stated["epsilon"])
         return stated | {"epsilon": epsilon} if epsilon > 0 else None
+
+    def _compute(self, *keys: str) -> dict[str, Any]:
+        """What of `compute` belongs to a result's identity: not the device, which may differ from job to job."""
+        return {key: self.params["compute"][key] for key in keys}
 
     # --- recipes of single cells
 
@@ -197,16 +201,11 @@ class Study:
         spec.pop("test_sets", None)  # those of a run come with the job, see `test_sets`
         if "epsilons" in spec:
             spec["epsilons"] = [parse_epsilon(epsilon) for epsilon in spec["epsilons"]]
-        compute = self.params["compute"]
         spec["name"] = name
         spec["limit"] = self.params["data"]["limit"]["test"]
         spec["compute"] = {
-            "device": compute["device"],
-            "threads": compute["threads"],
-            "batch_size": compute["probe_batch"],
-            "precision": compute["precision"],
-            "channels_last": compute["channels_last"],
-            "compile": compute["compile"],
+            **self._compute("threads", "deterministic", "precision", "channels_last", "compile"),
+            "batch_size": self.params["compute"]["probe_batch"],
         }
         return spec
 
@@ -278,7 +277,7 @@ class Study:
             "seed": seed,
             # ASSUME: limits are for the downstream data; upstream all images are used.
             "data": self._data_settings(train=None, validation=None, test=None),
-            "compute": {key: self.params["compute"][key] for key in ("threads", "device")},
+            "compute": self._compute("threads", "deterministic"),
         }
 
     def datasets(self) -> list[str]:

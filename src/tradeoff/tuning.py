@@ -27,11 +27,14 @@ class _PrunedError(Exception):
     """The trial is not worth continuing."""
 
 
-def tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output: Path) -> None:
+def tune(
+    spec: dict[str, Any], code: str, data: Path, weights: Path, output: Path, device: str = "auto"
+) -> None:
     """Run the trials that are left and write what they found to `output`, as JSON.
 
     spec: {run: a run's resolved settings, search: {name: [low, high]} (logarithmic), trials, reduction_factor,
-    seed}. code: fingerprint of the code; data: the packed dataset; weights: the backbone's.
+    seed}. code: fingerprint of the code; data: the packed dataset; weights: the backbone's;
+    device: see `devices.choose_device`.
     The file says chosen (the values of the trial with the highest validation accuracy at its end),
     validation_accuracy, and every trial with the accuracies of its epochs.
     """
@@ -51,7 +54,8 @@ def tune(spec: dict[str, Any], code: str, data: Path, weights: Path, output: Pat
         recipe = spec["run"]["training"] | values
         settings = spec["run"] | {"training": recipe}
         try:
-            accuracy = try_out(settings, data, weights, scratch / "run", partial(trials.report, trial))
+            report = partial(trials.report, trial)
+            accuracy = try_out(settings, data, weights, scratch / "run", report, device)
             state = "complete"
         except _PrunedError:
             accuracy, state = trials.accuracies[-1], "pruned"

@@ -331,6 +331,10 @@ COMPUTE = _object(
             "pattern": r"^(auto|cpu|cuda(:\d+)?)$",
             "description": "auto, cpu or cuda",
         },
+        "deterministic": {
+            "type": "boolean",
+            "description": "on a GPU: only algorithms that repeat bit for bit",
+        },
         "threads": _integer(1, "of every torch job"),
         "probe_batch": _integer(1, "images in a batch of a probe"),
         "precision": _choice("of probes", "fp32", "bf16"),

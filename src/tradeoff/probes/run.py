@@ -49,6 +49,7 @@ def probe_run(
     data: dict[str, Path],
     outputs: Outputs,
     shard: tuple[int, int] = (0, 1),
+    device: str = "auto",
 ) -> None:
     """Evaluate every snapshot of a run and write the three files of `outputs`.
 
@@ -56,7 +57,8 @@ def probe_run(
     run's; code: fingerprint of the probe's code; the table keeps both. run: the run's folder. weights: the
     backbone's. data: packed folders of the test sets by reference; the first is what an attack attacks. shard:
     (i, n) with n > 1 only evaluates each n-th snapshot from the i-th, and leaves the parts beside the table; a
-    last call without it evaluates what is missing, if anything, and writes the files. UserError when a test set
+    last call without it evaluates what is missing, if anything, and writes the files. device: see
+    `devices.choose_device`. UserError when a test set
     has other classes than the run, or a file is missing or foreign.
     """
     about = read_json(run / "run.json")
@@ -65,7 +67,7 @@ def probe_run(
     identity = _identity(digest, code, about, data)
     parts = _Parts(outputs.table, identity)
     parts.drop_other_attempts()
-    subject = _Subject(about, run, weights, probe["compute"]["device"])
+    subject = _Subject(about, run, weights, choose_device(device, probe["compute"]["deterministic"]))
     chained = bool((probe.get("shortcuts") or {}).get("warm_start"))
     if chained and shard[1] > 1:
         raise UserError(
@@ -101,14 +103,14 @@ def probe_run(
 class _Subject:
     """A run's model at any of its snapshots."""
 
-    def __init__(self, about: dict[str, Any], run: Path, weights: Path, device: str) -> None:
+    def __init__(self, about: dict[str, Any], run: Path, weights: Path, device: torch.device) -> None:
         spec = about["spec"]
         strategy = spec["strategy_spec"]
         self.file = run / "snapshots.safetensors"
         self.metadata = snapshots.metadata(strategy, spec["backbone_spec"], sha256_of(weights))
         self.model = build(spec["backbone_spec"], len(about["class_names"]), spec["seed"], weights)
         strategies.apply(self.model, strategy["name"], strategy["params"], spec["seed"])
-        self.device = choose_device(device)
+        self.device = device
         self.model.to(self.device)
 
     def at(self, step: int) -> nn.Module:
