@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,9 @@ from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.params.yaml_files import merge, read_yaml
 
 SCHEMA_FILE = Path(__file__).parents[3] / "schemas" / "params.schema.json"
+
+LARGEST = 2**63
+NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}  # Unicode's control characters, halves of surrogate pairs, and line breaks
 
 Params = dict[str, Any]
 
@@ -63,6 +67,7 @@ def check_params(params: Params) -> None:
     errors = list(_validator().iter_errors(params))
     if errors:
         raise _as_user_error(min(errors, key=_first_and_deepest))
+    _check_values(params)
     _check_names(params)
     _check_warmup(params)
     _check_probe_schedule(params["probe_schedule"])
@@ -100,12 +105,14 @@ def _as_user_error(error: jsonschema.ValidationError) -> UserError:
         unknown = sorted(key for key in instance if key not in known and not _matches(key, schema))
         where = ".".join([*path, unknown[0]]) or "params"
         if not known:
-            return UserError(where, f"the name {unknown[0]!r}", "a name of lower-case letters, digits and _")
+            return UserError(
+                where, f"the name {_shown(unknown[0])}", "a name of lower-case letters, digits and _"
+            )
         close = difflib.get_close_matches(unknown[0], known, n=1)
         section = f"section {'.'.join(path)}" if path else "params"
         return UserError(
             where,
-            f"the unknown key {unknown[0]!r}",
+            f"the unknown key {_shown(unknown[0])}",
             f"one of {', '.join(sorted(known))} in {section}",
             f"did you mean {close[0]!r}?" if close else "",
         )
@@ -177,6 +184,21 @@ def _value_at(content: Any, path: Iterable[str]) -> Any:
         else:
             return None
     return content
+
+
+def _check_values(value: Any, where: str = "") -> None:
+    """Wherever they are: numbers are finite, whole ones fit into 64 bits, and words are one line of text."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            place = f"{where}.{key}" if where else str(key)
+            _check_values(str(key), place)
+            _check_values(inner, place)
+    elif isinstance(value, str):
+        # A pattern's $ would let a line break at the end pass.
+        if any(unicodedata.category(each) in NO_TEXT for each in value):
+            raise UserError(where, _shown(value), "one line of text without control characters")
+    elif isinstance(value, int | float) and not abs(value) < LARGEST:  # NaN is not
+        raise UserError(where, _shown(value), "a number of a size below 2**63")
 
 
 def _check_names(params: Params) -> None:

@@ -29,7 +29,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise UserError(f"{path}{line}", problem, "valid YAML") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise UserError(str(path), "brackets or indents too deep to read", "valid YAML") from None
+    except ValueError as error:
         raise UserError(str(path), f"a value that cannot be read ({error})", "valid YAML") from None
     if value is None:
         return {}
@@ -55,13 +57,15 @@ def _lay_over(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the scalars of YAML 1.2's core schema, without aliases or repeated keys."""
+    """SafeLoader with the scalars of YAML 1.2's core schema, without aliases, tags or repeated keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        # Aliases let a few bytes grow into gigabytes; no params file needs one.
-        if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()
+        event = self.peek_event()
+        # Aliases let a few bytes grow into gigabytes, tags ask for other types; no params file needs either.
+        if isinstance(event, yaml.events.AliasEvent):
             raise yaml.MarkedYAMLError(problem="an alias (*name)", problem_mark=event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise yaml.MarkedYAMLError(problem=f"a tag ({event.tag})", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -95,6 +99,6 @@ _Loader.add_implicit_resolver(
 )
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"),
+    re.compile(r"^[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"),
     list("-+.0123456789"),
 )
