@@ -13,10 +13,15 @@ export OMP_WAIT_POLICY := PASSIVE
 unexport PYTHONDONTWRITEBYTECODE
 
 STUDY ?= quickstart
-OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile studies/$(STUDY).yaml)
+# Recipes see what the user types as variables of the shell, in quotes, so that none of it is ever run.
+export STUDY DEVICE DEST
+ifneq (,$(findstring $$,$(value STUDY)$(value DEVICE)$(value DEST)))
+$(error STUDY, DEVICE and DEST are names without a dollar sign)
+endif
+OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile "studies/$$STUDY.yaml")
 SNAKEMAKE = snakemake $(OVERLAY)
 
-.PHONY: help figures status dry-run plan calibrate mirror tune repro test lint format schema docs
+.PHONY: help figures status dry-run plan calibrate mirror tune repro test lint audit format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,16 +37,17 @@ help: ## this list
 	@touch $@
 
 figures: .venv/installed ## every figure, table and the report of STUDY (default: quickstart)
-	@python -m workflow_scripts.check_study --to-run --name $(STUDY) params.yaml $(OVERLAY:--configfile=)
+	@python -m workflow_scripts.check_study --to-run --name "$$STUDY" params.yaml $(OVERLAY:--configfile=)
 	@python -m workflow_scripts.plan --disk params.yaml $(OVERLAY:--configfile=)
 	@python -m workflow_scripts.unlock
 	@$(SNAKEMAKE)
-	@$(MAKE) --no-print-directory results/$(STUDY)/report.html
+	@$(MAKE) --no-print-directory "results/$$STUDY/report.html"
 
 results/%/report.html: $(wildcard results/$(STUDY)/figures/* results/$(STUDY)/tables/* report/*)
-	@$(SNAKEMAKE) --report $(@D)/.report.html --quiet all
-	@mv $(@D)/.report.html $@
-	@echo "start here: $(@D)/explorer.html   figures: $(@D)/figures   tables: $(@D)/tables   report: $@"
+	@$(SNAKEMAKE) --report "results/$$STUDY/.report.html" --quiet all
+	@mv "results/$$STUDY/.report.html" "results/$$STUDY/report.html"
+	@echo "start here: results/$$STUDY/explorer.html   figures: results/$$STUDY/figures   tables:" \
+	  "results/$$STUDY/tables   report: results/$$STUDY/report.html"
 
 dry-run: .venv/installed ## what `make figures` would run, and why
 	@$(SNAKEMAKE) --dry-run
@@ -50,13 +56,13 @@ status: .venv/installed ## what of STUDY is done, at work or failed, and the tim
 	@python -m workflow_scripts.status params.yaml $(OVERLAY:--configfile=)
 
 plan: .venv/installed ## what STUDY will cost: jobs, disk, and hours here or on DEVICE=name
-	@python -m workflow_scripts.plan --device "$(DEVICE)" params.yaml $(OVERLAY:--configfile=)
+	@python -m workflow_scripts.plan --device "$$DEVICE" params.yaml $(OVERLAY:--configfile=)
 
 calibrate: .venv/installed ## measure this machine with STUDY's backbones, for `make plan`
 	@python -m benchmarks.calibrate params.yaml $(OVERLAY:--configfile=)
 
 mirror: .venv/installed ## gather all that STUDY needs in the folder DEST, for machines without internet
-	@python -m workflow_scripts.mirror --dest "$(DEST)" params.yaml $(OVERLAY:--configfile=)
+	@python -m workflow_scripts.mirror --dest "$$DEST" params.yaml $(OVERLAY:--configfile=)
 
 tune: .venv/installed ## search learning rates for STUDY on validation images, and use them from then on
 	@python -m workflow_scripts.unlock
@@ -77,6 +83,9 @@ lint: .venv/installed ## formatters, linters, types, schema
 	snakemake --lint
 	mypy
 	python -m tradeoff.params.schema --check
+
+audit: .venv/installed ## known vulnerabilities of the locked packages, where the network has their advisories
+	@python .ci/audit.py
 
 format: .venv/installed ## format all code
 	ruff format .

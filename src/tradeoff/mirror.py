@@ -80,7 +80,7 @@ def _dataset(study: Study, name: str, kind: str, destination: Path) -> Iterator[
 
 def _weights(study: Study, weights: dict[str, Any], destination: Path) -> str:
     name = registry.mirrored_weights(weights)
-    if Path(name).is_absolute():
+    if Path(name).is_absolute() or ".." in Path(name).parts:
         return f"{name}: a file of your own, not mirrored"
     path = f"weights/{name}"
     if _have(destination, path):

@@ -75,7 +75,10 @@ class PackedDataset:
 
 
 def _images(path: Path, manifest: dict[str, Any]) -> np.ndarray:
-    images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:  # an array of objects, or none at all
+        raise _changed(path, str(error), "an array of numbers") from None
     if list(images.shape) != manifest["shape"] or images.dtype != np.uint8:
         raise _changed(path, f"{images.dtype} {images.shape}", f"uint8 {tuple(manifest['shape'])}")
     return images
