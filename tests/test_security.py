@@ -220,6 +220,16 @@ def test_dvc_puts_no_params_into_its_commands():
 # --- shells
 
 
+def own_backbone(arguments, weights):
+    form = {"image_size": 16, "resize": "squash", "mean": [0.5] * 3, "std": [0.5] * 3}
+    return {
+        "model": "vit_tiny_patch16_224",
+        "arguments": arguments,
+        "weights": {"file": str(weights)},
+        **form,
+    }
+
+
 def test_shell_syntax_in_paths_and_words_reaches_the_programs_as_it_is(tmp_path):
     project = Project(tmp_path / "project")
     images, weights = project.folder / SHELL, project.folder / f"{SHELL}.safetensors"
@@ -233,13 +243,13 @@ def test_shell_syntax_in_paths_and_words_reaches_the_programs_as_it_is(tmp_path)
     save_file(timm.create_model("vit_tiny_patch16_224", num_classes=2, **arguments).state_dict(), weights)
     project.edit(
         {
-            "study": {"title": SHELL, "datasets": ["mine"], "probes": ["clean"]},
+            "study": {"title": SHELL, "datasets": ["mine"], "backbones": ["own"], "probes": ["clean"]},
             "datasets": {"mine": {"folder": str(images), "licence": SHELL}},
-            "backbones": {"glyph_vit": {"weights": {"file": str(weights)}}},
+            "backbones": {"own": own_backbone(arguments, weights)},
             "probes": {"clean": {"kind": "clean"}},
         }
     )
-    made = ["data/packed/mine@16-squash/manifest.json", "results/tiny/backbones/glyph_vit/backbone.json"]
+    made = ["data/packed/mine@16-squash/manifest.json", "results/tiny/backbones/own/backbone.json"]
     result = project.snakemake("--cores", "1", *made)
     assert result.returncode == 0, result.stderr
     assert json.loads((project.folder / "data/raw/mine/source.json").read_text())["licence"] == SHELL
