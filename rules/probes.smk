@@ -1,6 +1,6 @@
 """Probes: jobs of their own over a run's snapshots, so that a new threat never retrains."""
 
-from tradeoff import probes as probe_kinds
+from tradeoff.code import probe_code
 
 
 rule probes:
@@ -39,10 +39,8 @@ rule probe:
         data=lambda wildcards: [
             f"--data={name}={folder}" for name, folder in probe_data(wildcards).items()
         ],
-        code=lambda wildcards: fingerprint(
-            "probe",
-            *strategies.modules(run_of(wildcards).spec["strategy_spec"]),
-            *probe_kinds.modules(config["probes"][wildcards.probe]),
+        code=lambda wildcards: probe_code(
+            run_of(wildcards).spec, config["probes"][wildcards.probe]
         ),
     shell:
         "python -m workflow_scripts.probe --probe {params.spec:q} --digest {params.digest} --code {params.code} --run {params.run:q}"

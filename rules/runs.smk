@@ -1,6 +1,6 @@
 """Fine-tuning: one run is one job, and leaves its snapshots."""
 
-from tradeoff import objectives, strategies
+from tradeoff.code import run_code
 
 
 rule runs:
@@ -31,11 +31,7 @@ rule fine_tune:
         spec=lambda wildcards: canonical_json(run_of(wildcards).spec),
         folder=subpath(output.about, parent=True),
         data=subpath(input.data, parent=True),
-        code=lambda wildcards: fingerprint(
-            "fine_tune",
-            *strategies.modules(run_of(wildcards).spec["strategy_spec"]),
-            *objectives.modules(run_of(wildcards).spec),
-        ),
+        code=lambda wildcards: run_code(run_of(wildcards).spec),
     shell:
         "python -m workflow_scripts.fine_tune --spec {params.spec:q} --code {params.code}"
         " --device {resources.device} --data {params.data:q} --weights {input.weights:q} --output {params.folder:q} &> {log:q}"

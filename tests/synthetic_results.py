@@ -88,6 +88,7 @@ def write_study(
                 run |= {"objective_epsilon": _budget(objective), "seed": seed, "epochs": epochs}
                 run["digest"] = digest_of(name)
                 run["probes"] = {probe: digest_of([name, probe]) for probe in probes}
+                run |= {"code": "c0de", "probe_code": dict.fromkeys(probes, "c0de")}
                 run["data"] = str(root / "packed" / dataset)
                 runs.append(run)
                 noise = np.random.default_rng([index, place, number])
@@ -279,7 +280,12 @@ def _write_corruptions(
 
 
 def _identity(run: dict[str, Any], probe: str) -> dict[str, Any]:
-    return {"probe_digest": run["probes"][probe], "run_digest": run["digest"], **MADE_WITH}
+    return {
+        "probe_digest": run["probes"][probe],
+        "probe_code": "c0de",
+        "run_digest": run["digest"],
+        **MADE_WITH,
+    }
 
 
 def _write_probe(

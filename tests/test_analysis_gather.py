@@ -1,6 +1,7 @@
 """Gathering: everything of today's study gets into the tables, and nothing else does."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,25 @@ def test_a_run_of_other_params_is_refused_by_name(root: Path) -> None:
         gathered(root)
 
 
+def test_a_run_that_other_code_made_is_refused_by_name(root: Path) -> None:
+    write_json(root / "study.json", _with_code(read_study(root / "study.json"), "newer"))
+    with pytest.raises(UserError, match=rf"run {RUN}: found the code c0de in .*run.json; expected newer"):
+        gathered(root)
+
+
+def _with_code(study: dict[str, Any], code: str) -> dict[str, Any]:
+    return study | {"runs": [run | {"code": code} if run["run"] == RUN else run for run in study["runs"]]}
+
+
+def test_a_whole_run_that_was_renamed_is_refused_by_name(root: Path) -> None:
+    other = RUN.replace("lora", "full")
+    for folder in ("runs", "probes"):
+        shutil.rmtree(root / folder / RUN)
+        shutil.copytree(root / folder / other, root / folder / RUN)
+    with pytest.raises(UserError, match=rf"run {RUN}: found the digest \w+ in .*run.json"):
+        gathered(root)
+
+
 def test_a_run_from_other_weights_than_the_backbone_now_has_is_refused(root: Path) -> None:
     write_json(root / "backbones" / "tiny_vit" / "backbone.json", {"sha256": "retrained"})
     with pytest.raises(UserError, match=r"the weights_sha256 5ha in .*run.json; expected retrained"):
@@ -130,7 +150,7 @@ def test_outcomes_that_are_missing_or_do_not_say_what_they_are_of_are_refused(ro
         gathered(root)
 
 
-@pytest.mark.parametrize("key", ["probe_digest", "run_digest", "run_code", "weights_sha256"])
+@pytest.mark.parametrize("key", ["probe_digest", "probe_code", "run_digest", "run_code", "weights_sha256"])
 def test_a_probe_of_something_else_is_refused_by_name(root: Path, key: str) -> None:
     path = root / "probes" / RUN / "shift.parquet"
     table = pq.read_table(path)

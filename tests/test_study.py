@@ -1,6 +1,7 @@
 """A study resolves into exactly the runs and probes that its params ask for."""
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -335,3 +336,11 @@ def test_where_a_result_is_computed_is_no_part_of_its_identity_and_how_it_is_com
     assert digests({"device": "cpu"}) == digests({"device": "cuda:1"}) == digests({})
     for other in ({"threads": 2}, {"deterministic": True}):
         assert not set(sum(digests(other), ())) & set(sum(digests({}), ()))
+
+
+def test_a_study_states_the_code_that_its_results_must_carry():
+    runs = {run["strategy"]: run for run in study().summary()["runs"]}
+    codes = {run["code"] for run in runs.values()}
+    assert len(codes) == len(runs)  # each strategy's file counts for its own runs
+    assert all(re.fullmatch("[0-9a-f]{16}", code) for code in codes)
+    assert runs["lora"]["probe_code"].keys() == runs["lora"]["probes"].keys()

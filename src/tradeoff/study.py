@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tradeoff import study_checks
+from tradeoff.code import probe_code, run_code
 from tradeoff.data import registry
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of
@@ -321,7 +322,7 @@ class Study:
         return [registry.mirrored_weights(each) for each in weights if "pretrain" not in each]
 
     def summary(self) -> dict[str, Any]:
-        """The study as data, for results/<study>/study.json: params, runs and the digests they must have."""
+        """The study as data, for results/<study>/study.json: params, runs, and digests and code they must have."""
         return {
             "study": {"name": self.name, "title": self.params["study"]["title"]},
             "params": self.params,
@@ -341,6 +342,11 @@ class Study:
                     "digest": run.digest,
                     "data": self.packed(run.dataset, run.backbone),
                     "probes": {name: self.probe_digest(run, name) for name in self.probes_of(run)},
+                    "code": run_code(run.spec),
+                    "probe_code": {
+                        name: probe_code(run.spec, self.params["probes"][name])
+                        for name in self.probes_of(run)
+                    },
                 }
                 for run in self.runs.values()
             ],

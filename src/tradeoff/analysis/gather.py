@@ -47,7 +47,7 @@ def gather(study: StudyFile, results: Path) -> Gathered:
     """Read every run and probe of a study below `results`.
 
     UserError for a file that is missing, cut short or without the expected columns, and for a run or
-    probe that other params, data or weights made: nothing that is not today's gets into a table.
+    probe that other params, code, data or weights made: nothing that is not today's gets into a table.
     Folders of packed data are relative to the current folder; one that is absent is not compared.
     """
     probes, training, runs, flags = [], [], [], []
@@ -65,7 +65,8 @@ def gather(study: StudyFile, results: Path) -> Gathered:
             path = results / "probes" / name / f"{probe}.parquet"
             table = _read(path, PROBE_COLUMNS)
             identity = _identity(table)
-            _compare(run, path, identity, {"probe_digest": digest} | _run_identity(record))
+            made_by = {"probe_digest": digest, "probe_code": run["probe_code"][probe]}
+            _compare(run, path, identity, made_by | _run_identity(record))
             outcomes = path.with_name(f"{probe}.outcomes.safetensors")
             _compare(run, outcomes, read_identity(outcomes), identity)
             probes.append(_labelled(table.select(PROBE_COLUMNS), run))
@@ -91,7 +92,7 @@ def write_gathered(gathered: Gathered, folder: Path) -> None:
 def _today(run: dict[str, Any], results: Path) -> dict[str, Any]:
     """What run.json has to say: today's settings, weights, and data if they are there."""
     backbone = read_json(results / "backbones" / run["backbone"] / "backbone.json")
-    expected = {"digest": run["digest"], "weights_sha256": backbone["sha256"]}
+    expected = {"digest": run["digest"], "code": run["code"], "weights_sha256": backbone["sha256"]}
     packed = Path(run["data"])
     if packed.exists():
         expected["data_digest"] = PackedDataset.open(packed).digest
@@ -127,7 +128,7 @@ def _compare(run: dict[str, Any], path: Path, found: dict[str, Any], expected: d
             raise UserError(
                 f"run {run['run']}",
                 f"the {key} {_short(found.get(key))} in {path}",
-                f"{_short(value)}, which today's params, data and runs give",
+                f"{_short(value)}, which today's params, code, data and runs give",
                 "it was made with or from something else: delete that file and rerun",
             )
 
