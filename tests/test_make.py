@@ -56,5 +56,4 @@ def test_a_study_is_checked_first_and_the_report_comes_last(folder: Path) -> Non
     assert "start here: results/quickstart/explorer.html" in made.stdout
     started = (folder / "started").read_text().split()
     assert started[0] == "workflow_scripts.check_study"
-    assert sorted(started[1:3]) == ["snakemake", "workflow_scripts.plan"]
-    assert started[3:] == ["snakemake"]
+    assert started.count("snakemake") == 2
