@@ -49,6 +49,10 @@ rule probe:
     resources:
         gpu=GPUS,
         device=DEVICE,
+        mem_mb=megabytes,
+        runtime=lambda wildcards, attempt: REQUESTS.minutes(
+            run_of(wildcards), (wildcards.probe,), attempt
+        ),
     params:
         spec=lambda wildcards: canonical_json(STUDY.probe_spec(wildcards.probe)),
         digest=lambda wildcards: STUDY.probe_digest(run_of(wildcards), wildcards.probe),
@@ -119,6 +123,10 @@ for number, (names, datasets) in enumerate(BATCHES):
         resources:
             gpu=GPUS,
             device=DEVICE,
+            mem_mb=megabytes,
+            runtime=lambda wildcards, attempt, names=names: REQUESTS.minutes(
+                run_of(wildcards), tuple(names), attempt
+            ),
         params:
             jobs=lambda wildcards, names=names: canonical_json(
                 [probe_job(wildcards.run, name) for name in names]
