@@ -38,9 +38,8 @@ help: ## this list
 
 figures: .venv/installed ## every figure, table and the report of STUDY (default: quickstart)
 	@python -m workflow_scripts.check_study --to-run --name "$$STUDY" params.yaml $(OVERLAY:--configfile=)
-	@python -m workflow_scripts.plan --disk params.yaml $(OVERLAY:--configfile=)
-	@python -m workflow_scripts.unlock
-	@$(SNAKEMAKE)
+	@# Counting a model for the first time takes longer than starting: the disk is checked beside it, and can stop it.
+	@(python -m workflow_scripts.plan --disk params.yaml $(OVERLAY:--configfile=) || kill $$$$) & exec $(SNAKEMAKE)
 	@$(MAKE) --no-print-directory "results/$$STUDY/report.html"
 
 results/%/report.html: $(wildcard results/$(STUDY)/figures/* results/$(STUDY)/tables/* report/*)

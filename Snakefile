@@ -9,7 +9,8 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-container: "docker://python:3.11-slim"
+# With --sdm apptainer: the locked environment, as container/tradeoff.def builds it.
+container: "container/tradeoff.sif"
 
 
 include: "rules/common.smk"

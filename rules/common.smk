@@ -5,6 +5,7 @@ from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, digest_of, write_json
 from tradeoff.fingerprint import fingerprint as fingerprint_of
 from tradeoff.params import load_params
+from tradeoff.plan.requests import Requests
 from tradeoff.study import Study
 from workflow_scripts.unlock import claim
 
@@ -20,6 +21,8 @@ def load_study():
 
 try:
     STUDY = load_study()
+    # What jobs ask a cluster for; on one machine it has no effect.
+    REQUESTS = Requests(STUDY)
 except UserError as error:
     raise SystemExit(f"error: {error}")
 
@@ -69,3 +72,7 @@ THREADS = config["compute"]["threads"]
 # A resource of jobs, not one of their params: another device has to rerun nothing.
 DEVICE = config["compute"]["device"]
 GPUS = 0 if DEVICE == "cpu" else 1
+
+
+def megabytes(wildcards, attempt):
+    return REQUESTS.megabytes(run_of(wildcards), attempt)

@@ -27,6 +27,10 @@ rule fine_tune:
     resources:
         gpu=GPUS,
         device=DEVICE,
+        mem_mb=megabytes,
+        runtime=lambda wildcards, attempt: REQUESTS.minutes(
+            run_of(wildcards), attempt=attempt
+        ),
     params:
         spec=lambda wildcards: canonical_json(run_of(wildcards).spec),
         folder=subpath(output.about, parent=True),

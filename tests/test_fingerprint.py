@@ -31,7 +31,7 @@ def project(tmp_path, monkeypatch):
 
 
 def clear():
-    for function in (module.fingerprint, module._tree, module._imports, module._source_digest):
+    for function in (module.fingerprint, module._read):
         function.cache_clear()
 
 

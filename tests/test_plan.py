@@ -111,6 +111,9 @@ def test_the_counts_of_the_default_study_are_those_made_by_hand(sizes, anywhere)
         "figures": len(available(study().summary(), FIGURES)),
         "tables": len(available(study().summary(), TABLES)),
     }
+    # In batches of two, each shift runs in the process of an attack, and takes no time to start.
+    shared = [job.start for job in planned({"compute": {"probes_per_job": 2}}, sizes) if job.rule == "probe"]
+    assert shared == ["job", "shared"] * 7
     full = by_rule["fine_tune"][0]
     assert full.disk == 8 * sizes.model(*_spec(full)).snapshot(10)
     packed = next(job for job in by_rule["pack_dataset"] if job.name.startswith("digits"))

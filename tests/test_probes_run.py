@@ -20,9 +20,10 @@ from tradeoff.backbones import build
 from tradeoff.corruptions.corrupt import corrupt
 from tradeoff.errors import UserError
 from tradeoff.files import sha256_of, write_json
-from tradeoff.probes import attack, clean, corruption, load, modules, run, schema
+from tradeoff.probes import attack, clean, corruption, load, modules, run, schema, shift
 from tradeoff.probes.run import Outputs, probe_run
 from workflow_scripts import probe as script
+from workflow_scripts import probe_batch
 
 STEPS = [0, 5, 12]
 CLASSES = [str(digit) for digit in range(10)]
@@ -483,18 +484,77 @@ def test_other_classes_are_refused(place, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def _arguments(
+    place: Path, folder: Path, probe: dict[str, Any] = PGD, data=("digits",), digest="probe-digest"
+) -> list[str]:
+    """The command line of a probe."""
+    outputs = _outputs(folder, probe["name"])
+    return [
+        f"--probe={json.dumps(probe)}", f"--digest={digest}", "--code=code", f"--run={place / 'run'}",
+        f"--weights={place / 'weights.safetensors'}", *[f"--data={name}={place / name}" for name in data],
+        f"--output={outputs.table}", f"--outcomes={outputs.outcomes}", f"--cost={outputs.cost}",
+    ]  # fmt: skip
+
+
 def test_the_script_does_the_same(place, whole, tmp_path, capsys):
     outputs = _outputs(tmp_path)
-    script.main(
-        [
-            f"--probe={json.dumps(PGD)}", "--digest=probe-digest", "--code=code", f"--run={place / 'run'}",
-            f"--weights={place / 'weights.safetensors'}", f"--data=digits={place / 'digits'}",
-            f"--output={outputs.table}", f"--outcomes={outputs.outcomes}", f"--cost={outputs.cost}",
-        ]
-    )  # fmt: skip
+    script.main(_arguments(place, tmp_path))
     _assert_same(outputs, whole)
     assert "snapshot 2/3 (step 5): " in capsys.readouterr().out
     assert json.loads(outputs.cost.read_text())["images"] == 180
+
+
+def _batch(place: Path, folder: Path, **digests: str) -> None:
+    """PGD and a shift in one process, each with a log of its own."""
+    shifted = ("digits", "typeset_digits")
+    jobs = {
+        "pgd": _arguments(place, folder, PGD, digest=digests.get("pgd", "probe-digest")),
+        "shift": _arguments(place, folder, SHIFT, shifted, digests.get("shift", "probe-digest")),
+    }
+    listed = [{"arguments": each, "log": str(folder / f"{name}.log")} for name, each in jobs.items()]
+    probe_batch.main([f"--jobs={json.dumps(listed)}"])
+
+
+def test_two_probes_in_one_process_end_with_the_bytes_of_each_alone(place, whole, tmp_path):
+    (tmp_path / "alone").mkdir()
+    alone = _probe(place, tmp_path / "alone", SHIFT, ("digits", "typeset_digits"))
+    _batch(place, tmp_path)
+    _assert_same(_outputs(tmp_path), whole)
+    _assert_same(_outputs(tmp_path, "shift"), alone)
+    assert "snapshot 3/3" in (tmp_path / "pgd.log").read_text()
+    assert "clean on typeset_digits" in (tmp_path / "shift.log").read_text()
+
+
+def test_of_a_batch_only_what_is_not_of_todays_settings_is_done_again(place, tmp_path):
+    _batch(place, tmp_path)
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")}
+    _batch(place, tmp_path, shift="another-digest")
+    after = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")}
+    assert [file.stem for file in before if after[file] != before[file]] == ["shift"]
+    assert (tmp_path / "pgd.log").read_text() == "done before\n"
+
+
+def test_a_batch_that_fails_loses_no_snapshot_it_measured(place, whole, tmp_path, monkeypatch):
+    evaluate, calls = attack.evaluate, []
+
+    def counted(*arguments):
+        calls.append(1)
+        return evaluate(*arguments)
+
+    def fails(*arguments):
+        raise UserError("a test set", "nothing", "images")
+
+    monkeypatch.setattr(attack, "evaluate", counted)
+    with monkeypatch.context() as broken, pytest.raises(SystemExit, match=r"shift\.parquet: a test set"):
+        broken.setattr(shift, "evaluate", fails)
+        _batch(place, tmp_path)
+    assert not list(tmp_path.glob("*.parquet"))  # a table would be removed with the failed job's outputs
+    assert (
+        (tmp_path / "shift.log").read_text().splitlines()[-1].startswith("error: a test set: found nothing")
+    )
+    _batch(place, tmp_path)
+    assert len(calls) == len(STEPS)
+    _assert_same(_outputs(tmp_path), whole)
 
 
 @pytest.mark.parametrize("value", ["3", "0/2", "3/2", "a/b"])

@@ -18,6 +18,29 @@ from tradeoff.script import run_script, set_threads
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    job = parse(argv)
+    set_threads(job.probe["compute"]["threads"])
+    run(job)
+
+
+def run(job: argparse.Namespace, *, join: bool = True) -> None:
+    """Do what the arguments say; without `join`, leave the results in parts, as a shard does."""
+    from tradeoff.probes.run import Outputs, probe_run
+
+    outputs = Outputs(job.output, job.outcomes, job.cost)
+    probe_run(job.probe, job.digest, job.code, job.run, job.weights, job.data, outputs, job.shard, join=join)
+
+
+def is_done(job: argparse.Namespace) -> bool:
+    """Whether the results are there, made of what the arguments say."""
+    from tradeoff.probes import run
+
+    outputs = run.Outputs(job.output, job.outcomes, job.cost)
+    return run.is_done(job.digest, job.code, job.run, job.data, outputs)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments, `data` as a mapping from references to folders."""
     parser = argparse.ArgumentParser(description="Probe every snapshot of a run.")
     parser.add_argument("--probe", type=json.loads, required=True, help="the probe's settings, JSON")
     parser.add_argument(
@@ -39,22 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="only each N-th snapshot")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
-    data = dict(_reference_and_folder(value) for value in arguments.data)
-    set_threads(arguments.probe["compute"]["threads"])
-    from tradeoff.probes.run import Outputs, probe_run
-
-    outputs = Outputs(arguments.output, arguments.outcomes, arguments.cost)
-    probe_run(
-        arguments.probe,
-        arguments.digest,
-        arguments.code,
-        arguments.run,
-        arguments.weights,
-        data,
-        outputs,
-        arguments.shard,
-        arguments.device,
-    )
+    arguments.data = dict(_reference_and_folder(value) for value in arguments.data)
+    return arguments
 
 
 def _reference_and_folder(value: str) -> tuple[str, Path]:

@@ -27,7 +27,7 @@ def fingerprint(*modules: str) -> str:
     digest = hashlib.sha256()
     for module in sorted(closure(modules)):
         digest.update(module.encode())
-        digest.update(_source_digest(module))
+        digest.update(_read(module)[1])
     return digest.hexdigest()[:16]
 
 
@@ -40,7 +40,7 @@ def closure(modules: tuple[str, ...]) -> set[str]:
         if module in found:
             continue
         found.add(module)
-        pending += _imports(module)
+        pending += _read(module)[0]
     return found
 
 
@@ -57,34 +57,25 @@ def _path_of(module: str) -> Path | None:
 
 
 @cache
-def _tree(module: str) -> ast.Module:
+def _read(module: str) -> tuple[tuple[str, ...], bytes]:
+    """Return the project modules that a module imports, and the digest of what it does; parsed once for both."""
     path = _path_of(module)
     if path is None:
         raise ModuleNotFoundError(f"no module {module!r} in this project")
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def _imports(module: str) -> tuple[str, ...]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     names: set[str] = set()
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return tuple(sorted(name for name in names if name != module and _path_of(name) is not None))
-
-
-@cache
-def _source_digest(module: str) -> bytes:
-    tree = ast.parse(ast.unparse(_tree(module)))  # a copy of its own
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
+    imports = sorted(name for name in names if name != module and _path_of(name) is not None)
     tree.body = [node for node in tree.body if not _is_registry(node)]
     # As text, not as a dump of the tree: its fields change between versions of Python.
-    return hashlib.sha256(ast.unparse(tree).encode()).digest()
+    return tuple(imports), hashlib.sha256(ast.unparse(tree).encode()).digest()
 
 
 def _is_registry(node: ast.stmt) -> bool:

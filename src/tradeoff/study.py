@@ -190,11 +190,17 @@ class Study:
 
     def probes_of(self, run: Run) -> list[str]:
         """Names of the probes that apply to a run: a shift needs somewhere to shift to."""
-        return [
-            name
-            for name in self.params["study"]["probes"]
-            if self.params["probes"][name]["kind"] != "shift" or self.test_sets(run.dataset, name)
-        ]
+        return [name for name in self.params["study"]["probes"] if self.test_sets(run.dataset, name)]
+
+    def probe_batches(self) -> list[tuple[list[str], list[str]]]:
+        """Probes that share a job, each time with the datasets whose runs have just these; none by default."""
+        size, chosen = self.params["compute"]["probes_per_job"], self.params["study"]["probes"]
+        batches: dict[tuple[str, ...], list[str]] = {}
+        for start in range(0, len(chosen) if size > 1 else 0, size):
+            for dataset in self.params["study"]["datasets"]:
+                names = [name for name in chosen[start : start + size] if self.test_sets(dataset, name)]
+                batches.setdefault(tuple(names), []).append(dataset)
+        return [(list(names), datasets) for names, datasets in batches.items() if names]
 
     def probe_spec(self, name: str) -> dict[str, Any]:
         """The settings of a probe with its epsilons as numbers, and those of `compute` it depends on."""

@@ -76,7 +76,7 @@ class Cluster:
         (self.folder / "munge").chmod(0o755)
         lines = [
             f"NodeName={node} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 Port={port}"
-            f" CPUs={cpus} RealMemory=32000 State=UNKNOWN"
+            f" CPUs={cpus} RealMemory=256000 State=UNKNOWN"
             for node, port in zip(self.nodes, ports[1:], strict=True)
         ]
         text = CONFIG.format(

@@ -337,6 +337,12 @@ COMPUTE = _object(
         },
         "threads": _integer(1, "of every torch job"),
         "probe_batch": _integer(1, "images in a batch of a probe"),
+        "calibration": {
+            "type": ["string", "null"],
+            "pattern": NAME,
+            "description": "a file of benchmarks/calibrations by which time limits are planned",
+        },
+        "probes_per_job": _integer(1, "probes of a run that share a process"),
         "precision": _choice("of probes", "fp32", "bf16"),
         "channels_last": {"type": "boolean", "description": "memory layout for convolutions"},
         "compile": {"type": "boolean", "description": "torch.compile for probes on a GPU"},

@@ -25,7 +25,8 @@ class Job:
     work: what the model has to do, as expected; most: the same if no attack fooled any sample.
     snapshots: how many it writes; image_attacks: test images x snapshots x perturbation sizes.
     disk: bytes of its results; scratch: bytes that it needs besides while it runs.
-    megabytes: of encoded images that it reads; start: which of a device's constant times it takes.
+    megabytes: of encoded images that it reads; start: which of a device's constant times it takes,
+    shared if it runs in the process of another.
     assumed: its images are not counted yet.
     done: its results are there, made with today's settings.
     """
@@ -51,7 +52,8 @@ class Job:
 
     def seconds(self, device: Calibration, *, most: bool = False) -> float:
         """Seconds on a device, expected or at most."""
-        start = {"job": device.job, "artifact": device.artifact, "figure": device.figure}[self.start]
+        starts = {"job": device.job, "artifact": device.artifact, "figure": device.figure, "shared": 0.0}
+        start = starts[self.start]
         work = sum(device.seconds(each) for each in (self.most if most else self.work))
         return start + work + self.megabytes * device.megabyte
 
@@ -62,6 +64,7 @@ class Jobs:
     def __init__(self, study: Study, sizes: Sizes, *, ignore_done: bool = False) -> None:
         self.study, self.sizes, self.ignore_done = study, sizes, ignore_done
         self.images = Images(study)
+        self.batches = study.probe_batches()
         found = [] if ignore_done else status.jobs(study)
         self.done = {(job.rule, job.name) for job in found if job.state == "done"}
 
@@ -70,7 +73,7 @@ class Jobs:
         yield from self._data()
         yield from self._backbones()
         for run in self.study.runs.values():
-            yield from self._run(run)
+            yield from self.of_run(run)
         yield from self._artifacts()
 
     # --- data and backbones
@@ -131,7 +134,8 @@ class Jobs:
 
     # --- runs and their probes
 
-    def _run(self, run: Run) -> Iterator[Job]:
+    def of_run(self, run: Run) -> Iterator[Job]:
+        """Yield the fine-tuning of a run, and its probes."""
         spec = run.spec
         counts = self.images.of(run.dataset)
         share, limit = spec["data"]["validation_share"], self.study.params["data"]["limit"]
@@ -229,8 +233,13 @@ class Jobs:
             image_attacks=attacked,
             disk=clean,  # a byte for each outcome
             scratch=scratch,
+            start="shared" if self._joins(run, name) else "job",
             done=self._is_done("probe", f"{run.name}/{name}"),
         )
+
+    def _joins(self, run: Run, probe: str) -> bool:
+        """Whether a probe shares the process of one before it."""
+        return any(probe in names[1:] and run.dataset in datasets for names, datasets in self.batches)
 
     # --- artifacts
 

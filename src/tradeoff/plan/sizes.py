@@ -45,11 +45,18 @@ class Stage:
     gradient: bool
 
 
-class Sizes:
-    """Sizes by what they are of; what the cache file lacks is counted (a second or more each) and kept."""
+class Uncounted(Exception):  # noqa: N818 (what it says of a size)
+    """A size is not in the cache, and was not to be counted."""
 
-    def __init__(self, cache: Path = CACHE) -> None:
-        self.file = cache
+
+class Sizes:
+    """Sizes by what they are of; what the cache file lacks is counted (a second or more each) and kept.
+
+    With `count=False` it raises Uncounted instead.
+    """
+
+    def __init__(self, cache: Path = CACHE, *, count: bool = True) -> None:
+        self.file, self.count = cache, count
         try:
             self.known: dict[str, Any] = read_json(cache)
         except UserError:  # none yet, or broken: it only saves time
@@ -70,6 +77,8 @@ class Sizes:
     def _cached(self, key: Any, count: Callable[[], Any]) -> Any:
         name = digest_of(key)
         if name not in self.known:
+            if not self.count:
+                raise Uncounted
             self.known[name] = count()
             write_json(self.file, self.known)
         return self.known[name]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
@@ -22,7 +23,7 @@ from tradeoff.data.registry import split_reference
 from tradeoff.data.splits import load_split
 from tradeoff.devices import choose_device
 from tradeoff.errors import UserError
-from tradeoff.files import digest_of, read_json, sha256_of, write_json
+from tradeoff.files import canonical_json, digest_of, read_json, sha256_of, write_json
 from tradeoff.identity import hardware, versions
 from tradeoff.params.epsilon import format_epsilon
 from tradeoff.probes.flags import flags
@@ -50,16 +51,18 @@ def probe_run(
     outputs: Outputs,
     shard: tuple[int, int] = (0, 1),
     device: str = "auto",
+    *,
+    join: bool = True,
 ) -> None:
     """Evaluate every snapshot of a run and write the three files of `outputs`.
 
     probe: the probe's settings (kind, its parameters, name, limit, compute). digest: of these settings and the
     run's; code: fingerprint of the probe's code; the table keeps both. run: the run's folder. weights: the
     backbone's. data: packed folders of the test sets by reference; the first is what an attack attacks. shard:
-    (i, n) with n > 1 only evaluates each n-th snapshot from the i-th, and leaves the parts beside the table; a
-    last call without it evaluates what is missing, if anything, and writes the files. device: see
-    `devices.choose_device`. UserError when a test set
-    has other classes than the run, or a file is missing or foreign.
+    (i, n) with n > 1 only evaluates each n-th snapshot from the i-th, and leaves the parts beside the table; so does
+    `join=False` with all snapshots. A last call without them evaluates what is missing, if anything, and writes the
+    files. device: see `devices.choose_device`. UserError when a test set has other classes than the run, or a file
+    is missing or foreign.
     """
     about = read_json(run / "run.json")
     test_sets = _test_sets(data, about, probe["limit"])
@@ -94,10 +97,19 @@ def probe_run(
         parts.save(step, measured, seconds, preparing if done == 1 else 0.0)
         left = (time.monotonic() - started) / done * (len(todo) - done)
         print(_progress(steps.index(step) + 1, len(steps), step, measured, seconds, left), flush=True)
-    if shard[1] > 1:
+    if shard[1] > 1 or not join:
         return
     _gather(parts, steps, test_sets, probe, identity, about, subject, outputs)
     parts.remove()
+
+
+def is_done(digest: str, code: str, run: Path, data: dict[str, Path], outputs: Outputs) -> bool:
+    """Whether the three files are there, made of exactly what `probe_run` would be given now."""
+    if not all(file.is_file() for file in (outputs.table, outputs.outcomes, outputs.cost)):
+        return False
+    metadata = pq.read_schema(outputs.table).metadata or {}
+    expected = _identity(digest, code, read_json(run / "run.json"), data)
+    return bool(metadata.get(b"identity", b"") == canonical_json(expected).encode())
 
 
 class _Subject:

@@ -1,0 +1,96 @@
+"""The container files: one base and the same steps in both, and an install step that gives all that a study needs."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.workflow import Project
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = (ROOT / "container/Dockerfile").read_text()
+DEFINITION = (ROOT / "container/tradeoff.def").read_text()
+PREFIX = "/opt/tradeoff"
+
+
+def instructions(name: str) -> list[str]:
+    """What the Dockerfile says after a word such as RUN, continued lines joined."""
+    whole = DOCKERFILE.replace("\\\n", " ")
+    return [" ".join(line.split()[1:]) for line in whole.splitlines() if line.split()[:1] == [name]]
+
+
+def section(name: str) -> list[str]:
+    """The lines of a section of the Apptainer definition."""
+    found = re.search(rf"^%{name}\n((?:    .*\n)+)", DEFINITION, re.M)
+    assert found is not None
+    return [line.strip() for line in found[1].splitlines()]
+
+
+def test_both_have_one_pinned_base():
+    (base,) = instructions("FROM")
+    name, _, digest = base.partition("@")
+    assert re.fullmatch(r"debian:bookworm-\d{8}-slim", name)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+    assert f"From: debian@{digest}\n" in DEFINITION
+
+
+def test_both_take_the_same_steps_from_the_same_files():
+    steps = [step.strip() for run in instructions("RUN") for step in run.split("&&")]
+    assert [step for step in section("post") if not step.startswith("cd ")] == steps
+    (copied,) = instructions("COPY")
+    files = copied.split()[:-1]
+    assert [line.split()[0] for line in section("files")] == files
+    assert all((ROOT / file).is_file() for file in files)
+    kept = [
+        line[1:] for line in (ROOT / "container/Dockerfile.dockerignore").read_text().split() if line != "*"
+    ]
+    assert kept == files
+
+
+def test_both_set_the_environment_of_make():
+    (docker,) = instructions("ENV")
+    (apptainer,) = section("environment")
+    assert set(apptainer.split()[1:]) == set(docker.split()) - {"HOME=/tmp"}
+    assert "OMP_WAIT_POLICY := PASSIVE" in (ROOT / "Makefile").read_text()
+
+
+def test_nothing_runs_as_root():
+    (user,) = instructions("USER")
+    assert user.split(":")[0].isdigit() and int(user.split(":")[0]) > 0
+
+
+def test_jobs_run_in_the_image_that_the_definition_says_how_to_build():
+    (image,) = re.findall(r'^container: "(.+)"$', (ROOT / "Snakefile").read_text(), re.M)
+    assert f"apptainer build {image} container/tradeoff.def\n" in DEFINITION
+
+
+def test_uv_is_that_of_the_makefile():
+    (version,) = re.findall(r"^UV_VERSION := (.+)$", (ROOT / "Makefile").read_text(), re.M)
+    assert f"uv=={version}\n" in (ROOT / "container/install.sh").read_text()
+
+
+def test_the_install_step_gives_all_that_a_study_needs_and_nothing_of_development(tmp_path):
+    """The Dockerfile's own line, in a folder of the files that it copies, into a folder of this machine."""
+    (copied,) = instructions("COPY")
+    for file in copied.split()[:-1]:
+        shutil.copy(ROOT / file, tmp_path)
+    # What keeps caches out of an image would download everything again here.
+    step = re.sub(r"\b[A-Z_]+=1 ", "", instructions("RUN")[-1]).replace(PREFIX, str(tmp_path / "env"))
+    environment = {name: value for name, value in os.environ.items() if name != "UV_PROJECT_ENVIRONMENT"}
+    environment.pop("VIRTUAL_ENV", None)
+    made = subprocess.run(step, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)  # noqa: S602
+    if "connect" in made.stderr or "resolve" in made.stderr:
+        pytest.skip("no package index can be reached")
+    assert made.returncode == 0, made.stderr
+    project = Project(tmp_path / "project")
+    environment |= {"PATH": f"{tmp_path / 'env/bin'}:/usr/bin:/bin", "PYTHONPATH": "src"}
+    project.environment = environment
+    assert project.planned()["fine_tune"] == 2
+    listed = project.run(
+        "python", "-c",
+        "import importlib.util as u; print([m for m in ('torch', 'timm', 'peft', 'pytest', 'mypy') if u.find_spec(m)])",
+    )  # fmt: skip
+    assert listed.stdout.strip() == "['torch', 'timm', 'peft']"

@@ -1,0 +1,59 @@
+"""`make figures` with stand-ins for Python and Snakemake: what it starts, in which order, and what stops it."""
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PYTHON = """#!/bin/bash
+echo "$2" >> started
+[[ $* != *--disk* ]] || exit "$(cat disk)"
+"""
+SNAKEMAKE = """#!/bin/bash
+echo snakemake >> started
+[[ $* == *--report* ]] && touch "$2" && exit
+for _ in {1..200}; do [ -e go ] && break; sleep 0.05; done
+touch finished
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the Makefile and an environment that holds the stand-ins."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for file in ("pyproject.toml", "uv.lock"):
+        (tmp_path / file).touch()
+    (tmp_path / "results/quickstart").mkdir(parents=True)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name, text in (("python", PYTHON), ("snakemake", SNAKEMAKE)):
+        (tmp_path / ".venv/bin" / name).write_text(text)
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    (tmp_path / ".venv/installed").touch()
+    return tmp_path
+
+
+def figures(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", "figures"], cwd=folder, capture_output=True, text=True)
+
+
+def test_a_disk_too_small_stops_the_run_that_started_beside_its_check(folder: Path) -> None:
+    (folder / "disk").write_text("1")
+    before = time.monotonic()
+    made = figures(folder)
+    assert made.returncode != 0
+    assert time.monotonic() - before < 8
+    assert not (folder / "finished").exists()
+
+
+def test_a_study_is_checked_first_and_the_report_comes_last(folder: Path) -> None:
+    (folder / "disk").write_text("0")
+    (folder / "go").touch()
+    made = figures(folder)
+    assert made.returncode == 0, made.stderr
+    assert "start here: results/quickstart/explorer.html" in made.stdout
+    started = (folder / "started").read_text().split()
+    assert started[0] == "workflow_scripts.check_study"
+    assert started.count("snakemake") == 2
