@@ -34,7 +34,6 @@ help: ## this list
 figures: .venv/installed ## every figure, table and the report of STUDY (default: quickstart)
 	@python -m workflow_scripts.check_study --to-run --name $(STUDY) params.yaml $(OVERLAY:--configfile=)
 	@python -m workflow_scripts.plan --disk params.yaml $(OVERLAY:--configfile=)
-	@python -m workflow_scripts.unlock
 	@$(SNAKEMAKE)
 	@$(MAKE) --no-print-directory results/$(STUDY)/report.html
 
@@ -59,12 +58,10 @@ mirror: .venv/installed ## gather all that STUDY needs in the folder DEST, for m
 	@python -m workflow_scripts.mirror --dest "$(DEST)" params.yaml $(OVERLAY:--configfile=)
 
 tune: .venv/installed ## search learning rates for STUDY on validation images, and use them from then on
-	@python -m workflow_scripts.unlock
 	@$(SNAKEMAKE) tuned
 	@python -m workflow_scripts.write_tuned params.yaml $(OVERLAY:--configfile=)
 
 repro: .venv/installed ## the default study through DVC: runs what changed, records the versions
-	@python -m workflow_scripts.unlock
 	@dvc repro
 
 test: .venv/installed .venv-adapterhub/installed ## all tests

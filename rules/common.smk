@@ -1,12 +1,18 @@
 """Names and look-ups that the rules share. Whatever needs thought is in the tested library."""
 
+import os
+from pathlib import Path
+
+from tradeoff.attempts import forget
 from tradeoff.data.registry import announce_mirror, mirror_folder
 from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, digest_of, write_json
 from tradeoff.fingerprint import fingerprint as fingerprint_of
 from tradeoff.params import load_params
+from tradeoff.script import RUNTIME
 from tradeoff.study import Study
-from workflow_scripts.unlock import claim
+from snakemake.exceptions import WorkflowError
+from workflow_scripts import locks
 
 
 def load_study():
@@ -27,6 +33,11 @@ except UserError as error:
 config = STUDY.params
 announce_mirror(STUDY.mirror)
 
+# Snakemake leaves `runtime` to clusters: here jobs keep it themselves, wherever they run.
+runtime = (workflow.resource_settings.default_resources or {}).get("runtime")
+if runtime is not None and not runtime.is_evaluable():
+    os.environ[RUNTIME] = str(runtime.value)
+
 
 wildcard_constraints:
     dataset=r"[a-z][a-z0-9_]*",
@@ -34,6 +45,13 @@ wildcard_constraints:
     format=r"\d+-(squash|crop)(-bicubic)?",
     run=r"[^/]+/[^/]+/[^/]+/[^/]+/seed\d+",
     probe=r"[a-z][a-z0-9_]*",
+
+
+def begin_study():
+    try:
+        locks.begin(STUDY.name)
+    except UserError as error:
+        raise WorkflowError(f"error: {error}")
 
 
 def fingerprint(script, *modules):

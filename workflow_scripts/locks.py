@@ -1,0 +1,66 @@
+"""Who works in this folder: a killed workflow's lock is removed, a living one is never disturbed.
+
+Snakemake's own lock is a file, which outlives a killed process, and which any workflow that ends removes. These are
+locks of the kernel: they end with the process that holds them, however it ends, and they hold between machines
+wherever the shared file system passes such locks on (NFS does).
+"""
+
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+
+from tradeoff.errors import UserError
+
+SNAKEMAKE = Path(".snakemake/locks")
+OURS = Path(".snakemake/at_work")
+
+# Held as long as these stay open: until the process ends.
+_held: list[int] = []
+
+
+def enter() -> None:
+    """Be known to live; whoever comes first removes the locks that dead workflows left.
+
+    Call it before Snakemake takes its lock.
+    """
+    descriptor = _open(OURS / "anyone")
+    if _take(descriptor, fcntl.LOCK_EX):  # nobody else lives
+        for lock in SNAKEMAKE.glob("*.lock"):
+            lock.unlink()
+            print(f"removed a lock whose owner is gone: {lock}", flush=True)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    _held.append(descriptor)
+
+
+def begin(study: str) -> None:
+    """Be the only workflow that makes this study's results, until this process ends.
+
+    UserError when another one does: who, where, and since when.
+    """
+    descriptor = _open(OURS / study)
+    if not _take(descriptor, fcntl.LOCK_EX):
+        raise UserError(
+            f"study {study}",
+            f"another workflow at work on it ({os.pread(descriptor, 200, 0).decode() or 'just starting'})",
+            "one at a time in this folder",
+            "run the same command again when it has ended",
+        )
+    os.ftruncate(descriptor, 0)
+    since = time.strftime("%Y-%m-%d %H:%M")
+    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}, since {since}".encode(), 0)
+    _held.append(descriptor)
+
+
+def _open(file: Path) -> int:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+
+
+def _take(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
