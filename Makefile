@@ -16,7 +16,7 @@ STUDY ?= quickstart
 OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile studies/$(STUDY).yaml)
 SNAKEMAKE = snakemake $(OVERLAY)
 
-.PHONY: help figures status dry-run plan calibrate mirror tune repro test lint format schema docs
+.PHONY: help figures status dry-run plan calibrate mirror tune repro test faults lint format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,10 +62,14 @@ tune: .venv/installed ## search learning rates for STUDY on validation images, a
 	@python -m workflow_scripts.write_tuned params.yaml $(OVERLAY:--configfile=)
 
 repro: .venv/installed ## the default study through DVC: runs what changed, records the versions
+	@python -m workflow_scripts.unlock_dvc
 	@dvc repro
 
 test: .venv/installed .venv-adapterhub/installed ## all tests
 	@OMP_NUM_THREADS=1 pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+faults: .venv/installed ## kill, starve and hang the workflow, many times over: the fault tests in full
+	@TRADEOFF_FAULTS=full OMP_NUM_THREADS=1 pytest tests/faults
 
 lint: .venv/installed ## formatters, linters, types, schema
 	ruff format --check .

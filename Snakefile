@@ -27,7 +27,7 @@ report: "report/study.rst"
 
 # One workflow at a time makes a study's results; what a killed one left locked is free (workflow_scripts/locks.py).
 if workflow.is_main_process:
-    locks.enter()
+    locks.enter(STUDY.name)
 
 
 onstart:
@@ -37,6 +37,10 @@ onstart:
 # What finished jobs kept in case that nobody noted their end.
 onsuccess:
     forget(Path(STUDY.root))
+
+
+onerror:
+    explain(log)
 
 
 localrules:

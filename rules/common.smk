@@ -1,6 +1,7 @@
 """Names and look-ups that the rules share. Whatever needs thought is in the tested library."""
 
 import os
+import sys
 from pathlib import Path
 
 from tradeoff.attempts import forget
@@ -52,6 +53,16 @@ def begin_study():
         locks.begin(STUDY.name)
     except UserError as error:
         raise WorkflowError(f"error: {error}")
+
+
+def explain(logs):
+    """Say what it means when a job ends without a word of its own."""
+    if any("exit status 137" in Path(log).read_text() for log in logs):
+        print(
+            "error: a job was killed (SIGKILL), most often by the kernel for want of memory: let fewer jobs run at once"
+            " (--cores), or lower compute.probe_batch or training.batch_size; the same command goes on where it stopped",
+            file=sys.stderr,
+        )
 
 
 def fingerprint(script, *modules):

@@ -8,6 +8,8 @@ import pytest
 from tests.workflow import ROOT
 from workflow_scripts import locks
 
+ENTER = "locks.enter('small')"
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -56,31 +58,33 @@ def snakemakes_locks():
 
 def test_the_lock_of_a_killed_workflow_is_removed(folder, capsys):
     (locks.SNAKEMAKE / "0.output.lock").unlink()
-    with Other(folder, "locks.enter()") as other:
+    with Other(folder, ENTER) as other:
         (locks.SNAKEMAKE / "0.output.lock").write_text("results/x\n")  # as Snakemake does now
         other.kill()
-    locks.enter()
+    locks.enter("small")
     assert snakemakes_locks() == []
-    assert "removed a lock" in capsys.readouterr().out
+    assert "removed a lock" in capsys.readouterr().err
 
 
 def test_the_lock_of_a_living_workflow_stays(folder):
-    with Other(folder, "locks.enter()"):
+    with Other(folder, ENTER):
         (locks.SNAKEMAKE / "1.output.lock").write_text("results/x\n")
-        locks.enter()
+        locks.enter("small")
         assert snakemakes_locks() == ["1.output.lock"]
 
 
 def test_one_living_workflow_protects_all_locks(folder):
-    with Other(folder, "locks.enter()"), Other(folder, "locks.enter()") as dead:
+    with Other(folder, ENTER), Other(folder, ENTER) as dead:
         (locks.SNAKEMAKE / "1.output.lock").write_text("results/x\n")
         dead.kill()
-        locks.enter()
+        locks.enter("small")
         assert snakemakes_locks() == ["1.output.lock"]
 
 
-def test_a_second_workflow_on_a_study_is_told_who_is_at_work(folder):
+def test_a_second_workflow_on_a_study_is_told_who_is_at_work(folder, capsys):
     with Other(folder, "locks.begin('small')") as other:
+        locks.enter("small")
+        assert f"at work on small: process {other.process.pid} on " in capsys.readouterr().err
         with pytest.raises(locks.UserError) as raised:
             locks.begin("small")
         assert f"process {other.process.pid} on " in str(raised.value)

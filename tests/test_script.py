@@ -14,7 +14,8 @@ def ended(body, **environment):
     code = f"from tradeoff.script import run_script\ndef main(argv):\n{indented}run_script(main)"
     result = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(ROOT / "src")} | environment,
+        # Python 3.11 leaves half a module's bytecode where it may not write the whole.
+        env={"PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
         capture_output=True,
         text=True,
         timeout=60,

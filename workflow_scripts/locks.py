@@ -8,6 +8,7 @@ wherever the shared file system passes such locks on (NFS does).
 import fcntl
 import os
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -20,18 +21,23 @@ OURS = Path(".snakemake/at_work")
 _held: list[int] = []
 
 
-def enter() -> None:
+def enter(study: str) -> None:
     """Be known to live; whoever comes first removes the locks that dead workflows left.
 
-    Call it before Snakemake takes its lock.
+    Call it before Snakemake takes its lock. When another workflow makes this study's results, say so: Snakemake, if
+    it is to make any too, will find them locked.
     """
     descriptor = _open(OURS / "anyone")
     if _take(descriptor, fcntl.LOCK_EX):  # nobody else lives
         for lock in SNAKEMAKE.glob("*.lock"):
             lock.unlink()
-            print(f"removed a lock whose owner is gone: {lock}", flush=True)
+            print(f"removed a lock whose owner is gone: {lock}", file=sys.stderr)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     _held.append(descriptor)
+    other = _open(OURS / study)
+    if not _take(other, fcntl.LOCK_SH):
+        print(f"another workflow is at work on {study}: {_owner(other)}; do not unlock", file=sys.stderr)
+    os.close(other)
 
 
 def begin(study: str) -> None:
@@ -40,10 +46,14 @@ def begin(study: str) -> None:
     UserError when another one does: who, where, and since when.
     """
     descriptor = _open(OURS / study)
-    if not _take(descriptor, fcntl.LOCK_EX):
+    for attempt in range(20):
+        if _take(descriptor, fcntl.LOCK_EX):
+            break
+        time.sleep(0.1 if attempt else 0)  # who only looks is soon gone
+    else:
         raise UserError(
             f"study {study}",
-            f"another workflow at work on it ({os.pread(descriptor, 200, 0).decode() or 'just starting'})",
+            f"another workflow at work on it: {_owner(descriptor)}",
             "one at a time in this folder",
             "run the same command again when it has ended",
         )
@@ -56,6 +66,10 @@ def begin(study: str) -> None:
 def _open(file: Path) -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     return os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+
+
+def _owner(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode()
 
 
 def _take(descriptor: int, kind: int) -> bool:
