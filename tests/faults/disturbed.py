@@ -80,15 +80,15 @@ def role(process: psutil.Process) -> str:
 class Command:
     """A command that runs in the project, in a session of its own, its output in a file."""
 
-    def __init__(self, scene: Scene, *command: str) -> None:
+    def __init__(self, scene: Scene, *command: str, output: str = "output.txt") -> None:
         self.scene = scene
-        self.output = scene.folder / "output.txt"
-        with open(self.output, "w") as output:
+        self.output = scene.folder / output
+        with open(self.output, "w") as file:
             self.process = subprocess.Popen(
                 command,
                 cwd=scene.folder,
                 env=scene.environment,
-                stdout=output,
+                stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )

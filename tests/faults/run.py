@@ -17,6 +17,7 @@ from tests.workflow import ROOT
 from tradeoff.backbones import build
 from tradeoff.files import sha256_of, write_json
 
+EVERY = 4  # steps between snapshots
 SPEC: dict[str, Any] = {
     "dataset": "digits",
     "backbone": "small_vit",
@@ -40,7 +41,7 @@ SPEC: dict[str, Any] = {
     "strategy_spec": {"name": "full", "params": {}},
     "objective_spec": {"name": "standard", "params": {}},
     "training": {
-        "epochs": 8,
+        "epochs": 20,  # of two steps each
         "batch_size": 20,
         "learning_rate": 1e-3,
         "weight_decay": 0.0,
@@ -51,7 +52,7 @@ SPEC: dict[str, Any] = {
         "precision": "fp32",
     },
     "robust_validation": None,
-    "probe_schedule": [{"every": 2}],
+    "probe_schedule": [{"every": EVERY}],
     "snapshots": "all",
     "compute": {"threads": 1, "device": "cpu"},
 }
