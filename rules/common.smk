@@ -13,6 +13,7 @@ from tradeoff.params import load_params
 from tradeoff.script import RUNTIME
 from tradeoff.study import Study
 from snakemake.exceptions import WorkflowError
+from snakemake.resources import Resources
 from workflow_scripts import locks
 
 
@@ -25,6 +26,18 @@ def load_study():
     return Study(params, mirror_folder(params["data"]["mirror"]))
 
 
+def longest_runtime():
+    """The longest that any job may take, in minutes; None unless it is given, as a number."""
+    settings = workflow.resource_settings
+    given = [settings.default_resources or {}, *settings.overwrite_resources.values()]
+    runtimes = [Resources.from_mapping(each).get("runtime") for each in given]
+    if any(each.is_evaluable() for each in runtimes):
+        return None
+    return max(
+        (each.value for each in runtimes if each.value is not None), default=None
+    )
+
+
 try:
     STUDY = load_study()
 except UserError as error:
@@ -35,9 +48,8 @@ config = STUDY.params
 announce_mirror(STUDY.mirror)
 
 # Snakemake leaves `runtime` to clusters: here jobs keep it themselves, wherever they run.
-runtime = (workflow.resource_settings.default_resources or {}).get("runtime")
-if runtime is not None and not runtime.is_evaluable():
-    os.environ[RUNTIME] = str(runtime.value)
+if minutes := longest_runtime():
+    os.environ[RUNTIME] = str(minutes)
 
 
 wildcard_constraints:

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tradeoff.files import read_json, sha256_of, write_json
+from tradeoff.files import read_json, remove_leftovers, sha256_of, write_json
 
 FINISHED = "finished.json"
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -65,7 +65,7 @@ def forget(results: Path) -> None:
 
 def _link(file: Path, name: Path) -> None:
     """Give a file a second name, whatever had it before."""
+    remove_leftovers(name)
     temporary = name.with_name(f".{name.name}.{os.getpid()}.part")
-    temporary.unlink(missing_ok=True)
     os.link(file, temporary)
     os.replace(temporary, name)

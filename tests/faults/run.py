@@ -112,14 +112,19 @@ def _pack(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
     """Write a packed dataset as `tradeoff.data.pack` does."""
     folder.mkdir()
     np.save(folder / "images.npy", images)
-    split = np.where(np.arange(len(labels)) < 50, "train", "test")
-    index = {"row": range(len(labels)), "label": labels, "domain": [None] * len(labels), "split": split}
+    n = len(labels)
+    index = {
+        "row": np.arange(n),
+        "label": labels.astype(np.int64),
+        "domain": pa.nulls(n, pa.int64()),
+        "split": ["train" if row < 50 else "test" for row in range(n)],
+    }
     pq.write_table(pa.table(index), folder / "index.parquet")
     files = ["images.npy", "index.parquet"]
     write_json(
         folder / "manifest.json",
         {
-            "shape": images.shape,
+            "shape": list(images.shape),
             "dtype": "uint8",
             "class_names": [str(digit) for digit in range(10)],
             "domain_names": [],
