@@ -27,15 +27,13 @@ def load_study():
 
 
 def longest_runtime():
-    """The longest that any job may take, in minutes; None unless it is given, as a number."""
+    """The longest that any job may take, in minutes; None unless every job has a limit, which is a number."""
     settings = workflow.resource_settings
     given = [settings.default_resources or {}, *settings.overwrite_resources.values()]
     runtimes = [Resources.from_mapping(each).get("runtime") for each in given]
-    if any(each.is_evaluable() for each in runtimes):
+    if any(each.is_evaluable() for each in runtimes) or runtimes[0].value is None:
         return None
-    return max(
-        (each.value for each in runtimes if each.value is not None), default=None
-    )
+    return max(each.value for each in runtimes if each.value is not None)
 
 
 try:

@@ -54,7 +54,7 @@ SPEC: dict[str, Any] = {
     "robust_validation": None,
     "probe_schedule": [{"every": EVERY}],
     "snapshots": "all",
-    "compute": {"threads": 1, "device": "cpu"},
+    "compute": {"threads": 1, "deterministic": False},
 }
 RESULTS = ("snapshots.safetensors", "training.parquet", "run.json")
 

@@ -42,7 +42,7 @@ PGD = {
     "seed": 0,
     "limit": 10,
     "compute": {
-        "device": "cpu",
+        "deterministic": False,
         "threads": 1,
         "batch_size": 32,
         "precision": "fp32",

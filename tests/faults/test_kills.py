@@ -1,4 +1,7 @@
-"""Whatever is killed, and whenever: the same command ends with the same bits, and little is done twice."""
+"""Whatever is killed, and whenever: the same command ends with the same bits, and little is done twice.
+
+In the default suite test_killed_jobs.py kills jobs alone, and test_workflow.py one of a whole study.
+"""
 
 import os
 import shutil
@@ -9,12 +12,11 @@ from tests.faults.disturbed import Scene
 from tests.faults.kills import EVERY, Record, killed_again_and_again, plan, undisturbed
 from tests.workflow import content
 
-FULL = os.environ.get("TRADEOFF_FAULTS") == "full"
+pytestmark = pytest.mark.skipif(os.environ.get("TRADEOFF_FAULTS") != "full", reason="minutes: `make faults`")
 SEED = int(os.environ.get("TRADEOFF_FAULTS_SEED", "0"))
-SNAKEMAKE = ["snakemake"] if FULL else ["snakemake", "gather"]
 
 # Whom to kill during what, and how often: in the order in which these come by.
-MANY = {
+OF_SNAKEMAKE = {
     ("job", "fetch_dataset"): 1,
     ("everything", "snakemake"): 1,  # while it plans
     ("job", "pack_dataset"): 2,
@@ -30,7 +32,6 @@ MANY = {
     ("job", "draw_figure"): 2,
     ("snakemake", "draw_figure"): 1,
 }  # 25
-FEW = {("job", "fine_tune"): 1, ("everything", "probe"): 1}
 OF_DVC = {
     ("dvc", "fine_tune"): 2,
     ("everything", "probe"): 1,
@@ -43,7 +44,7 @@ OF_DVC = {
 def calm(tmp_path_factory):
     """The study undisturbed, and the processor seconds that each kind of process took."""
     scene = Scene(tmp_path_factory.mktemp("calm") / "project")
-    return scene, undisturbed(scene, *SNAKEMAKE)
+    return scene, undisturbed(scene, "snakemake")
 
 
 @pytest.fixture
@@ -73,11 +74,9 @@ def survive(prepare, command, kills, calm, record):
 
 
 def test_the_same_snakemake_command_survives_kills(calm, tmp_path, report):
-    kills = plan(MANY if FULL else FEW, SEED)
-    survive(lambda go: Scene(tmp_path / go), SNAKEMAKE, kills, calm, report)
+    survive(lambda go: Scene(tmp_path / go), ["snakemake"], plan(OF_SNAKEMAKE, SEED), calm, report)
 
 
-@pytest.mark.skipif(not FULL, reason="minutes: `make faults`")
 def test_make_repro_survives_kills_of_dvc(calm, tmp_path, report):
     def prepare(go):
         """A repository where Snakemake has made the data and the backbone, and DVC does not know yet."""
