@@ -65,7 +65,10 @@ def begin(study: str) -> None:
 
 def _open(file: Path) -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    if os.fstat(descriptor).st_uid == os.geteuid():
+        os.fchmod(descriptor, 0o666)  # other users of this folder lock it too, whatever our umask
+    return descriptor
 
 
 def _owner(descriptor: int) -> str:

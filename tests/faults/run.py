@@ -48,6 +48,7 @@ SPEC: dict[str, Any] = {
         "schedule": "constant",
         "warmup": 0.0,
         "clip_norm": None,
+        "augmentation": None,
         "label_smoothing": 0.0,
         "precision": "fp32",
     },
