@@ -21,7 +21,7 @@ endif
 OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile "studies/$$STUDY.yaml")
 SNAKEMAKE = snakemake $(OVERLAY)
 
-.PHONY: help figures status dry-run plan calibrate mirror tune repro test lint audit format schema docs
+.PHONY: help figures status dry-run plan calibrate mirror tune repro test faults lint audit format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -64,16 +64,18 @@ mirror: .venv/installed ## gather all that STUDY needs in the folder DEST, for m
 	@python -m workflow_scripts.mirror --dest "$$DEST" params.yaml $(OVERLAY:--configfile=)
 
 tune: .venv/installed ## search learning rates for STUDY on validation images, and use them from then on
-	@python -m workflow_scripts.unlock
 	@$(SNAKEMAKE) tuned
 	@python -m workflow_scripts.write_tuned params.yaml $(OVERLAY:--configfile=)
 
 repro: .venv/installed ## the default study through DVC: runs what changed, records the versions
-	@python -m workflow_scripts.unlock
+	@python -m workflow_scripts.unlock_dvc
 	@dvc repro
 
 test: .venv/installed .venv-adapterhub/installed ## all tests
 	@OMP_NUM_THREADS=1 pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+faults: .venv/installed ## kill, starve and hang the workflow, many times over: the fault tests in full
+	@TRADEOFF_FAULTS=full OMP_NUM_THREADS=1 pytest tests/faults
 
 lint: .venv/installed ## formatters, linters, types, schema
 	ruff format --check .

@@ -26,9 +26,22 @@ include: "rules/artifacts.smk"
 report: "report/study.rst"
 
 
-# Who holds the lock, so that `make` can tell a stale one (workflow_scripts/unlock.py).
+# One workflow at a time makes a study's results; what a killed one left locked is free (workflow_scripts/locks.py).
+if workflow.is_main_process:
+    locks.enter(STUDY.name)
+
+
 onstart:
-    claim()
+    begin_study()
+
+
+# What finished jobs kept in case that nobody noted their end.
+onsuccess:
+    forget(Path(STUDY.root))
+
+
+onerror:
+    explain(log)
 
 
 localrules:

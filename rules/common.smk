@@ -1,13 +1,21 @@
 """Names and look-ups that the rules share. Whatever needs thought is in the tested library."""
 
+import os
+import sys
+from pathlib import Path
+
+from tradeoff.attempts import forget
 from tradeoff.data.registry import announce_mirror, mirror_folder
 from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, digest_of, write_json
 from tradeoff.fingerprint import fingerprint as fingerprint_of
 from tradeoff.params import load_params
 from tradeoff.plan.requests import Requests
+from tradeoff.script import RUNTIME
 from tradeoff.study import Study
-from workflow_scripts.unlock import claim
+from snakemake.exceptions import WorkflowError
+from snakemake.resources import Resources
+from workflow_scripts import locks
 
 
 def load_study():
@@ -17,6 +25,16 @@ def load_study():
         ["params.yaml", *settings.configfiles], overrides=settings.config
     )
     return Study(params, mirror_folder(params["data"]["mirror"]))
+
+
+def longest_runtime():
+    """The longest that any job may take, in minutes; None unless every job has a limit, which is a number."""
+    settings = workflow.resource_settings
+    given = [settings.default_resources or {}, *settings.overwrite_resources.values()]
+    runtimes = [Resources.from_mapping(each).get("runtime") for each in given]
+    if any(each.is_evaluable() for each in runtimes) or runtimes[0].value is None:
+        return None
+    return max(each.value for each in runtimes if each.value is not None)
 
 
 try:
@@ -30,6 +48,10 @@ except UserError as error:
 config = STUDY.params
 announce_mirror(STUDY.mirror)
 
+# Snakemake leaves `runtime` to clusters: here jobs keep it themselves, wherever they run.
+if minutes := longest_runtime():
+    os.environ[RUNTIME] = str(minutes)
+
 
 wildcard_constraints:
     dataset=r"[a-z][a-z0-9_]*",
@@ -37,6 +59,23 @@ wildcard_constraints:
     format=r"\d+-(squash|crop)(-bicubic)?",
     run=r"[^/]+/[^/]+/[^/]+/[^/]+/seed\d+",
     probe=r"[a-z][a-z0-9_]*",
+
+
+def begin_study():
+    try:
+        locks.begin(STUDY.name)
+    except UserError as error:
+        raise WorkflowError(f"error: {error}")
+
+
+def explain(logs):
+    """Say what it means when a job ends without a word of its own."""
+    if any("exit status 137" in Path(log).read_text() for log in logs):
+        print(
+            "error: a job was killed (SIGKILL), most often by the kernel for want of memory: let fewer jobs run at once"
+            " (--cores), or lower compute.probe_batch or training.batch_size; the same command goes on where it stopped",
+            file=sys.stderr,
+        )
 
 
 def fingerprint(script, *modules):

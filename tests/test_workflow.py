@@ -1,6 +1,5 @@
 """The workflow end to end on the default data, made small: what runs, what reruns, and what never does."""
 
-import hashlib
 import os
 import shutil
 import signal
@@ -9,10 +8,7 @@ import time
 
 import pytest
 
-from tests.workflow import Project
-
-# Files that say how long things took and on what: everything else must be equal bit for bit.
-TIMED = ("cost.json", "explorer.html")
+from tests.workflow import Project, content
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +27,6 @@ def project(finished, tmp_path):
     for part in ("data", "results", ".snakemake", "logs"):
         shutil.copytree(finished.folder / part, copy.folder / part)
     return copy
-
-
-def content(folder):
-    """The sha256 of every result that does not depend on time."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith(TIMED)
-    }
 
 
 def test_it_makes_every_figure_and_table_with_its_data(finished):

@@ -1,5 +1,6 @@
 """A copy of the project in a folder of its own, and Snakemake on it, for tests of the workflow."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -22,6 +23,8 @@ PARTS = [
     "studies",
 ]
 PARTS += ["dvc.yaml", ".dvcignore", "Makefile"]
+# Files that say how long things took and on what: everything else must be equal bit for bit.
+TIMED = ("cost.json", "explorer.html", "report.html")
 
 
 class Project:
@@ -71,3 +74,12 @@ class Project:
 
     def results(self, study: str = "tiny") -> Path:
         return self.folder / "results" / study
+
+
+def content(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every result that does not depend on time."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith(TIMED)
+    }

@@ -3,7 +3,7 @@
     python -m workflow_scripts.check_study [--name NAME] [--to-run] params.yaml [studies/NAME.yaml ...]
 
 Snakemake checks the same when it starts, but it reads the overlays by itself before that, and says less of a
-file that is no YAML. --to-run is for what `make` runs next: it removes a lock that a killed Snakemake left, too.
+file that is no YAML.
 """
 
 import argparse
@@ -16,7 +16,6 @@ from tradeoff.errors import UserError
 from tradeoff.params import load_params
 from tradeoff.script import run_script
 from tradeoff.study import Study
-from workflow_scripts.unlock import unlock
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -24,9 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("files", nargs="+", type=Path, help="params.yaml, and overlays in their order")
     parser.add_argument("--name", help="what the study has to be called")
     parser.add_argument(
-        "--to-run",
-        action="store_true",
-        help="also check that everything it needs can be fetched; remove a stale lock",
+        "--to-run", action="store_true", help="also check that everything it needs can be fetched"
     )
     arguments = parser.parse_args(argv)
     params = load_params(arguments.files)
@@ -40,7 +37,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     if arguments.to_run:
         study.check_sources()
-        unlock()
     for folder in (study.root, "data", "logs", ".snakemake"):
         _check_writable(Path(folder))
     print(

@@ -8,7 +8,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from tradeoff import objectives, snapshots, strategies
+from tradeoff import attempts, objectives, snapshots, strategies
 from tradeoff.backbones import Classifier, build
 from tradeoff.data.packed import PackedDataset
 from tradeoff.data.registry import split_reference
@@ -20,6 +20,9 @@ from tradeoff.robust_validation import robust_validation
 from tradeoff.schedules import kept_steps, probe_steps
 from tradeoff.training import Job, State, evaluate, train
 
+# What a run leaves; run.json, which says that the rest is whole, last.
+RESULTS = ("snapshots.safetensors", "training.parquet", "cost.json", "run.json")
+
 
 def fine_tune(
     spec: dict[str, Any], code: str, data: Path, weights: Path, output: Path, device: str = "auto"
@@ -28,7 +31,8 @@ def fine_tune(
 
     spec: a run's resolved settings (`tradeoff.study.Run.spec`); code: fingerprint of the code that runs.
     data: the packed dataset; weights: the backbone's, in safetensors; device: see `devices.choose_device`.
-    A killed run continues from its last snapshot when spec, code, data and weights are still the same.
+    A killed run continues from its last snapshot when spec, code, data and weights are still the same. One that ended
+    before the workflow took note of it is not done again.
     """
     packed = PackedDataset.open(data)
     _, domain = split_reference(spec["dataset"])
@@ -42,10 +46,13 @@ def fine_tune(
         "data_digest": packed.digest,
         "weights_sha256": sha256_of(weights),
     }
-    model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
     parts = output / f"resume-{digest_of(identity)[:16]}"
+    _drop_other_attempts(output, parts)
+    if attempts.take_back(parts, output):
+        print("finished before: nothing left to do")
+        return
+    model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
     job = _job(model, spec, train_set, validation_set, parts, device)
-    _drop_other_attempts(output, job.parts)
     state = train(job)
     steps = kept_steps(probe_steps(spec["probe_schedule"], state.step), spec["snapshots"])
     metadata = snapshots.metadata(spec["strategy_spec"], spec["backbone_spec"], identity["weights_sha256"])
@@ -71,7 +78,7 @@ def fine_tune(
             "versions": versions(),
         },
     )
-    shutil.rmtree(job.parts)
+    attempts.keep(parts, [output / name for name in RESULTS])
 
 
 def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: str = "auto") -> None:
@@ -86,6 +93,11 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: 
         split: load_split(data, None, split, **_split_settings(spec["data"], split))
         for split in ("train", "validation", "test")
     }
+    parts = output / f"resume-{digest_of([spec, code, packed.digest])[:16]}"
+    _drop_other_attempts(output, parts)
+    if attempts.take_back(parts, output):
+        print("finished before: nothing left to do")
+        return
     model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], None)
     steps_per_epoch = math.ceil(len(splits["train"].labels) / spec["training"]["batch_size"])
     spec = spec | {
@@ -95,10 +107,7 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: 
         "probe_schedule": [{"every": steps_per_epoch}],
         "snapshots": "last",
     }
-    identity = digest_of([spec, code, packed.digest])
-    parts = output / f"resume-{identity[:16]}"
     job = _job(model, spec, splits["train"], splits["validation"], parts, device)
-    _drop_other_attempts(output, job.parts)
     state = train(job)
     accuracy, _ = evaluate(job.model, splits["test"], spec["training"])
     print(f"upstream accuracy on {len(splits['test'].labels)} test images: {accuracy:.4f}")
@@ -121,7 +130,7 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: 
             "versions": versions(),
         },
     )
-    shutil.rmtree(job.parts)
+    attempts.keep(parts, [output / "weights.safetensors", output / "backbone.json"])
 
 
 def try_out(

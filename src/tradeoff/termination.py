@@ -1,8 +1,12 @@
-"""Being asked to stop: SIGTERM, which schedulers send some time before they kill."""
+"""Ends that come from outside: SIGTERM, which schedulers send some time before they kill; a parent that is gone."""
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from types import FrameType
 
 
@@ -23,3 +27,18 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
         yield lambda: came
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def end_with_parent() -> None:
+    """Let this worker of a process pool end when the process that started it does, even if that is killed.
+
+    Of itself it would wait for work for ever.
+    """
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -81,7 +81,6 @@ def test_a_cancelled_a_requeued_and_a_lost_job_leave_the_results_of_an_undisturb
         running.wait(900)
         # What Slurm lost for good, the same command makes again.
         if running.returncode != 0:
-            remote.run("python", "-m", "workflow_scripts.unlock")
             assert start(remote, cluster).wait(900) == 0
     # The disturbances hit work in progress, and it went on from there.
     logs = [log.read_text() for log in (remote.folder / "logs/tiny/fine_tune").rglob("*.log")]

@@ -20,6 +20,7 @@ from tradeoff.data.decode import INTERPOLATIONS, RESIZES, DecodeError, Form, dec
 from tradeoff.data.raw import open_parquet
 from tradeoff.errors import UserError
 from tradeoff.files import read_json, sha256_of, whole_file, write_json
+from tradeoff.termination import end_with_parent
 
 ROWS_AT_ONCE = 500
 TRAIN = "train.parquet"
@@ -213,7 +214,7 @@ def _decoded(
             with _naming(file, row):
                 yield decode(encoded, form)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
         waiting: deque[tuple[str, int, Future[np.ndarray]]] = deque()
         for file, row, encoded in batches:
             waiting.append((file, row, pool.submit(decode, encoded, form)))

@@ -11,6 +11,7 @@ import numpy as np
 
 from tradeoff.data.decode import DecodeError, Form, decode
 from tradeoff.errors import UserError
+from tradeoff.termination import end_with_parent
 
 KEPT_DECODED = 2 * 2**30  # bytes; a selection below this is decoded once and stays in memory
 IMAGES_AT_ONCE = 16  # for one process; fewer are not worth the way there and back
@@ -87,4 +88,4 @@ def _processes() -> int:
 @cache
 def _pool() -> ProcessPoolExecutor:
     """Processes that decode for the whole life of this one; spawned, since forking a CUDA process breaks it."""
-    return ProcessPoolExecutor(_processes(), mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(_processes(), get_context("spawn"), end_with_parent)

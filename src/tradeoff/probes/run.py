@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
@@ -23,7 +24,7 @@ from tradeoff.data.registry import split_reference
 from tradeoff.data.splits import load_split
 from tradeoff.devices import choose_device
 from tradeoff.errors import UserError
-from tradeoff.files import canonical_json, digest_of, read_json, sha256_of, write_json
+from tradeoff.files import canonical_json, digest_of, read_json, sha256_of, sole_worker, write_json
 from tradeoff.identity import hardware, versions
 from tradeoff.params.epsilon import format_epsilon
 from tradeoff.probes.flags import flags
@@ -79,28 +80,29 @@ def probe_run(
             "one job for all snapshots",
             "leave out --shard, or warm_start",
         )
-    todo = parts.missing_in_a_row(steps) if chained else parts.missing(steps[shard[0] :: shard[1]])
-    kind, compute = probes.load(probe["kind"]), _compute(probe["compute"], subject.device)
-    evaluated: Sequence[TestSet] = test_sets
-    started = time.monotonic()
-    if todo and hasattr(kind, "prepare"):
-        evaluated = kind.prepare(test_sets, probe, parts.prepared)
-    # Kept with the first snapshot measured after it, so that it is counted once for every job that prepared.
-    preparing = time.monotonic() - started
-    started = time.monotonic()
-    for done, step in enumerate(todo, start=1):
-        before = time.monotonic()
-        if chained:
-            evaluated = [replace(test_sets[0], hints=parts.hints_before(step, steps))]
-        measured = kind.evaluate(subject.at(step), evaluated, probe, compute)
-        seconds = time.monotonic() - before
-        parts.save(step, measured, seconds, preparing if done == 1 else 0.0)
-        left = (time.monotonic() - started) / done * (len(todo) - done)
-        print(_progress(steps.index(step) + 1, len(steps), step, measured, seconds, left), flush=True)
-    if shard[1] > 1 or not join:
-        return
-    _gather(parts, steps, test_sets, probe, identity, about, subject, outputs)
-    parts.remove()
+    with sole_worker(parts.folder) if shard[1] == 1 else nullcontext():
+        todo = parts.missing_in_a_row(steps) if chained else parts.missing(steps[shard[0] :: shard[1]])
+        kind, compute = probes.load(probe["kind"]), _compute(probe["compute"], subject.device)
+        evaluated: Sequence[TestSet] = test_sets
+        started = time.monotonic()
+        if todo and hasattr(kind, "prepare"):
+            evaluated = kind.prepare(test_sets, probe, parts.prepared)
+        # Kept with the first snapshot measured after it, so that it is counted once for every job that prepared.
+        preparing = time.monotonic() - started
+        started = time.monotonic()
+        for done, step in enumerate(todo, start=1):
+            before = time.monotonic()
+            if chained:
+                evaluated = [replace(test_sets[0], hints=parts.hints_before(step, steps))]
+            measured = kind.evaluate(subject.at(step), evaluated, probe, compute)
+            seconds = time.monotonic() - before
+            parts.save(step, measured, seconds, preparing if done == 1 else 0.0)
+            left = (time.monotonic() - started) / done * (len(todo) - done)
+            print(_progress(steps.index(step) + 1, len(steps), step, measured, seconds, left), flush=True)
+        if shard[1] > 1 or not join:
+            return
+        _gather(parts, steps, test_sets, probe, identity, about, subject, outputs)
+        parts.tidy()
 
 
 def is_done(digest: str, code: str, run: Path, data: dict[str, Path], outputs: Outputs) -> bool:
@@ -186,6 +188,12 @@ class _Parts:
             if file != self._hints(step):
                 file.unlink()
 
+    def tidy(self) -> None:
+        """Leave the results alone: a job that is started again, its end not noted, finds them."""
+        shutil.rmtree(self.prepared, ignore_errors=True)
+        for file in self.folder.glob("*.hints"):
+            file.unlink()
+
     def load(self, step: int) -> tuple[Measured, float, float]:
         """Return what `save` was given; UserError when the file is not whole."""
         file = self._file(step)
@@ -199,9 +207,6 @@ class _Parts:
             ) from None
         measured = Measured(about["rows"], outcomes, about["diagnostics"], about["metadata"])
         return measured, about["seconds"], about["preparing"]
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _hints(self, step: int) -> Path:
         return self.folder / f"{step:08d}.hints"

@@ -1,0 +1,181 @@
+"""A command of the project that is disturbed while it works: its processes found, counted and killed."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import yaml
+
+from tests.workflow import ROOT, Project
+from tradeoff.params.yaml_files import merge, read_yaml
+
+STUDY = ROOT / "tests" / "studies" / "faults.yaml"
+POLL = 0.03  # seconds
+PATIENCE = 60_000  # polls until a command counts as hanging
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What to kill, and when.
+
+    victim: the job, snakemake alone (its jobs live on), dvc alone, or everything. during: the script that has to
+    be at work, or snakemake. moment: which share of the processor time that such a process needs undisturbed.
+    """
+
+    victim: str
+    during: str
+    moment: float
+
+
+class Scene(Project):
+    """A project whose default study is small, and whose commands are watched.
+
+    sessions: those of its commands; every process of theirs belongs to one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.sessions: set[int] = set()
+        self.environment["PYTHONUNBUFFERED"] = "1"  # a killed job's last words count
+        params = merge([read_yaml(folder / "params.yaml"), read_yaml(STUDY)])
+        (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        self.outcome = self.results(params["study"]["name"])
+        self.logs = folder / "logs" / params["study"]["name"]
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process that a command started and that still lives, whatever became of its parents."""
+        found = []
+        for name in os.listdir("/proc"):
+            try:
+                if name.isdigit() and os.getsid(int(name)) in self.sessions:
+                    process = psutil.Process(int(name))
+                    if process.status() != psutil.STATUS_ZOMBIE:
+                        found.append(process)
+            except (ProcessLookupError, psutil.Error):
+                continue
+        return found
+
+
+def role(process: psutil.Process) -> str:
+    """Return the script that a process runs, or snakemake, or dvc; empty for shells and the like."""
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return ""
+    if "-c" in words[:2]:  # a shell, whose command names the script too, or a helper of multiprocessing
+        return ""
+    for word in words:
+        if word.startswith("workflow_scripts."):
+            return word.removeprefix("workflow_scripts.")
+    name = Path(words[1]).name if len(words) > 1 else ""
+    return name if name in ("snakemake", "dvc") and "--mode" not in words else ""
+
+
+class Command:
+    """A command that runs in the project, in a session of its own, its output in a file."""
+
+    def __init__(self, scene: Scene, *command: str, output: str = "output.txt") -> None:
+        self.scene = scene
+        self.output = scene.folder / output
+        with open(self.output, "w") as file:
+            self.process = subprocess.Popen(
+                command,
+                cwd=scene.folder,
+                env=scene.environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        scene.sessions.add(self.process.pid)
+
+    def said(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def watch(self, seen: dict[str, float]) -> None:
+        """Note in `seen` the most processor time that a process of each role has used."""
+        for process in self.scene.processes():
+            if name := role(process):
+                seen[name] = max(seen.get(name, 0.0), _used(process))
+
+    def wait(self, seen: dict[str, float] | None = None) -> int:
+        """Wait until the command has ended and return its status."""
+        for _ in range(PATIENCE):
+            status = self.process.poll()
+            if status is not None:
+                return status
+            if seen is not None:
+                self.watch(seen)
+            time.sleep(POLL)
+        raise AssertionError(f"hangs: {self.said()[-2000:]}")
+
+    def kill(self, kill: Kill, needs: dict[str, float], look: Callable[[], None]) -> bool:
+        """Kill as told when the moment comes; False when the command ends before it does.
+
+        needs: processor seconds of each role, undisturbed. look: called just before the kill, with all stopped.
+        """
+        for _ in range(PATIENCE):
+            if self.process.poll() is not None:
+                return False
+            found = self.scene.processes()
+            due = [
+                process
+                for process in found
+                if role(process) == kill.during and _used(process) >= kill.moment * needs[kill.during]
+            ]
+            if due:
+                victims = {
+                    "job": due[:1],
+                    "everything": found,
+                }.get(kill.victim) or [process for process in found if role(process) == kill.victim]
+                _send(found, signal.SIGSTOP)
+                look()
+                _send(victims, signal.SIGKILL)
+                _send(found, signal.SIGCONT)
+                return True
+            time.sleep(POLL)
+        raise AssertionError(f"hangs: {self.said()[-2000:]}")
+
+
+class Jobs:
+    """Which jobs Snakemake started and finished, by its own words, over several attempts."""
+
+    def __init__(self) -> None:
+        self.finished: set[str] = set()
+        self.again: list[str] = []
+
+    def read(self, said: str) -> None:
+        """Take in the output of one attempt; `again` lists jobs that ran although an earlier one finished them."""
+        names: dict[str, str] = {}
+        done_before = set(self.finished)
+        for block in re.split(r"\n(?=\[\w{3} \w{3} )", said):
+            started = re.search(r"^(?:local)?rule (\w+):$", block, re.M)
+            number = re.search(r"^    jobid: (\d+)$", block, re.M)
+            output = re.search(r"^    output: (\S+)", block, re.M)
+            if started and number and output:
+                name = names[number[1]] = f"{started[1]} {output[1].rstrip(',')}"
+                if name in done_before:
+                    self.again.append(name)
+            if ended := re.search(r"^Finished jobid: (\d+) ", block, re.M):
+                self.finished.add(names.get(ended[1], ended[1]))
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return times.user + times.system
+
+
+def _send(targets: list[psutil.Process], number: int) -> None:
+    for process in targets:
+        try:
+            process.send_signal(number)
+        except psutil.Error:
+            continue
