@@ -1,9 +1,13 @@
 """Names and look-ups that the rules share. Whatever needs thought is in the tested library."""
 
+import sys
+from pathlib import Path
+
 from tradeoff.data.registry import announce_mirror, mirror_folder
 from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, digest_of, write_json
 from tradeoff.fingerprint import fingerprint as fingerprint_of
+from tradeoff.memory import recall
 from tradeoff.params import load_params
 from tradeoff.study import Study
 from workflow_scripts.unlock import claim
@@ -26,6 +30,14 @@ except UserError as error:
 # `lookup(..., within=config)` sees the same params; jobs find the mirror where the workflow did.
 config = STUDY.params
 announce_mirror(STUDY.mirror)
+
+# What DVC brought comes with the records of what made it. They are put back before Snakemake asks for them.
+if workflow.is_main_process:
+    memories = [*Path("data/memory").glob("*"), *Path(STUDY.root, "memory").glob("*")]
+    for file in recall(memories):
+        print(
+            f"{file}: not as it was recorded, so it is made again", file=sys.stderr
+        )
 
 
 wildcard_constraints:
