@@ -15,8 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 STUDY ?= quickstart
 OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile studies/$(STUDY).yaml)
 SNAKEMAKE = snakemake $(OVERLAY)
+STAGES := $(if $(OVERLAY),studies/$(STUDY)/)dvc.yaml
+B ?= results/$(STUDY)
 
-.PHONY: help figures status dry-run plan calibrate mirror tune repro test lint format schema docs
+.PHONY: help figures status dry-run plan calibrate mirror tune repro track compare test lint format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,10 +64,17 @@ tune: .venv/installed ## search learning rates for STUDY on validation images, a
 	@python -m workflow_scripts.unlock
 	@$(SNAKEMAKE) tuned
 	@python -m workflow_scripts.write_tuned params.yaml $(OVERLAY:--configfile=)
+	@test ! -e $(STAGES) || python -m workflow_scripts.track params.yaml $(OVERLAY:--configfile=)
 
-repro: .venv/installed ## the default study through DVC: runs what changed, records the versions
-	@python -m workflow_scripts.unlock
-	@dvc repro
+repro: .venv/installed ## STUDY through DVC: runs what changed, records the versions
+	@python -m workflow_scripts.track params.yaml $(OVERLAY:--configfile=)
+	@dvc repro $(STAGES)
+
+track: .venv/installed ## write the DVC stages that version STUDY
+	@python -m workflow_scripts.track params.yaml $(OVERLAY:--configfile=)
+
+compare: .venv/installed ## results of STUDY at the commits A and B, in Markdown (B: by default, what lies here)
+	@python -m workflow_scripts.compare --study "$(STUDY)" "$(A)" "$(B)"
 
 test: .venv/installed .venv-adapterhub/installed ## all tests
 	@OMP_NUM_THREADS=1 pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile

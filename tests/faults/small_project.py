@@ -52,20 +52,15 @@ rule table:
     params: reference=config["reference"]
     shell: "echo table >> ran; cat {input} > {output}; echo reference {params.reference} >> {output}"
 """
-RECORDED = f"{sys.executable} -m workflow_scripts.recorded dvc.yaml"
 STAGES = {
-    "runs": {
-        "cmd": f"{RECORDED}:runs snakemake runs",
+    "all": {
+        "cmd": f"{sys.executable} -m workflow_scripts.recorded dvc.yaml:all snakemake",
         "deps": ["Snakefile"],
-        "params": ["strategies", "learning_rate"],
-        "outs": [{path: {"persist": True}} for path in ("data", "results/runs", "memory/runs.json")],
-    },
-    "table": {
-        "cmd": f"{RECORDED}:table snakemake",
-        "deps": ["Snakefile", "results/runs"],
         "params": ["strategies", "learning_rate", "reference"],
-        "outs": [{path: {"persist": True}} for path in ("results/table.txt", "memory/table.json")],
-    },
+        "outs": [
+            {path: {"persist": True}} for path in ("data", "results/runs", "results/table.txt", "memory/all.json")
+        ],
+    }
 }
 
 
@@ -169,7 +164,7 @@ class SmallProject:
         return (self.folder / "results" / "table.txt").read_text()
 
     def recorded_params(self) -> dict:
-        """The params that dvc.lock says the table was made with."""
+        """The params that dvc.lock says the results were made with."""
         lock = yaml.safe_load((self.folder / "dvc.lock").read_text())
-        params: dict = lock["stages"]["table"]["params"]["params.yaml"]
+        params: dict = lock["stages"]["all"]["params"]["params.yaml"]
         return params

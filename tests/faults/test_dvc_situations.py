@@ -155,7 +155,7 @@ def test_16_a_killed_repro_is_mended_by_the_same_command(project):
 
 def test_18_params_that_are_edited_while_a_stage_runs_are_not_recorded_as_what_it_ran_with(project):
     project.edit(seconds=5, learning_rate={"a": 4, "b": 1})
-    process = begin(project, "dvc", "repro", "runs")
+    process = begin(project, "dvc", "repro")
     project.edit(seconds=0, learning_rate={"a": 9, "b": 1})
     output = process.communicate()[0]
     assert process.returncode != 0
