@@ -73,7 +73,9 @@ def test_numbers_that_differ_stand_beside_each_other_with_their_difference(befor
         key = (panel, strategy, measure)
         assert a == f"{100 * old[key].value:.1f} [{100 * old[key].low:.1f}, {100 * old[key].high:.1f}]"
         assert b.startswith(f"{100 * new[key].value:.1f} [")
-        assert float(difference.strip("*")) == pytest.approx(100 * (new[key].value - old[key].value), abs=0.05)
+        assert float(difference.strip("*")) == pytest.approx(
+            100 * (new[key].value - old[key].value), abs=0.05
+        )
         apart = old[key].high < new[key].low or new[key].high < old[key].low
         assert difference.startswith("**") == apart
 

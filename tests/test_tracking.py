@@ -54,7 +54,9 @@ def test_every_output_persists_since_dvc_would_delete_it_before_a_rerun() -> Non
 
 def test_studies_share_datasets_and_nothing_else() -> None:
     default, tiny = study(), study(TINY)
-    apart = outs(tracking.study_stages(default, [])["stages"]) + outs(tracking.study_stages(tiny, [TINY])["stages"])
+    apart = outs(tracking.study_stages(default, [])["stages"]) + outs(
+        tracking.study_stages(tiny, [TINY])["stages"]
+    )
     shared = tracking.data_stages(default, [], default) | tracking.data_stages(tiny, [TINY], default)
     assert len(outs(shared)) == len(set(outs(shared)))
     places = [*apart, *outs(shared)]

@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     before = _inputs(stage)
     unlock()
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the command too, which ends in its own time
+    signal.signal(
+        signal.SIGINT, lambda *_: None
+    )  # Ctrl-C reaches the command too, which ends in its own time
     status = subprocess.run(arguments.command).returncode
     if status:
         sys.exit(status)

@@ -16,7 +16,7 @@ import yaml
 
 from tradeoff.data.registry import mirror_folder
 from tradeoff.errors import UserError
-from tradeoff.files import canonical_json, digest_of, read_json, whole_file
+from tradeoff.files import digest_of, read_json, whole_file
 from tradeoff.params import load_params
 from tradeoff.params.yaml_files import read_yaml
 from tradeoff.script import run_script
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         _write(DATA_FILE, {"stages": stages}, "the datasets of all studies")
         _write(file, wanted, f"the study {study.name}")
-    if arguments.made and canonical_json(read_json(f"{study.root}/study.json")) != canonical_json(study.summary()):
+    if arguments.made and digest_of(read_json(f"{study.root}/study.json")) != digest_of(study.summary()):
         raise UserError(
             f"{study.root}/study.json",
             "other params than today's, though Snakemake takes it for finished",

@@ -27,7 +27,17 @@ DATA_CODE = [
 ]
 # Sections of params.yaml that the runs depend on, and what depends on nothing but finished probes.
 RUN_PARAMS = [
-    *("study", "data", "datasets", "backbones", "pretraining", "training", "recipes", "tuned", "probe_schedule"),
+    *(
+        "study",
+        "data",
+        "datasets",
+        "backbones",
+        "pretraining",
+        "training",
+        "recipes",
+        "tuned",
+        "probe_schedule",
+    ),
     *("snapshots", "strategies", "objectives", "robust_validation", "probes", "compute"),
 ]
 ARTIFACT_PARAMS = [*RUN_PARAMS, "tradeoff"]

@@ -58,7 +58,8 @@ STAGES = {
         "deps": ["Snakefile"],
         "params": ["strategies", "learning_rate", "reference"],
         "outs": [
-            {path: {"persist": True}} for path in ("data", "results/runs", "results/table.txt", "memory/all.json")
+            {path: {"persist": True}}
+            for path in ("data", "results/runs", "results/table.txt", "memory/all.json")
         ],
     }
 }
@@ -143,7 +144,10 @@ class SmallProject:
     def shuffle_dates(self) -> None:
         """Give all results dates of the last hours, in an order of their own."""
         files = sorted(
-            path for place in ("data", "results") for path in (self.folder / place).rglob("*") if path.is_file()
+            path
+            for place in ("data", "results")
+            for path in (self.folder / place).rglob("*")
+            if path.is_file()
         )
         random.Random(0).shuffle(files)
         self.date(files)

@@ -17,7 +17,9 @@ import pytest
 
 from tests.faults.small_project import SmallProject
 
-pytestmark = pytest.mark.skipif(os.environ.get("TRADEOFF_FAULTS") != "full", reason="with TRADEOFF_FAULTS=full")
+pytestmark = pytest.mark.skipif(
+    os.environ.get("TRADEOFF_FAULTS") != "full", reason="with TRADEOFF_FAULTS=full"
+)
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
@@ -75,7 +77,11 @@ def ssh(tmp_path):
 @pytest.fixture
 def s3(tmp_path, monkeypatch):
     """The settings of a remote in a bucket of a server that speaks S3."""
-    for name, value in {"ACCESS_KEY_ID": "any", "SECRET_ACCESS_KEY": "any", "DEFAULT_REGION": "us-east-1"}.items():
+    for name, value in {
+        "ACCESS_KEY_ID": "any",
+        "SECRET_ACCESS_KEY": "any",
+        "DEFAULT_REGION": "us-east-1",
+    }.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     port = free_port()
     server = subprocess.Popen(

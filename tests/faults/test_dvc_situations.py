@@ -131,7 +131,9 @@ def test_06_results_of_another_commit_under_todays_params_are_made_again(project
     project.edit(learning_rate={"a": 2, "b": 1})
     project.run("snakemake", "--quiet", "all")
     assert project.ran() == ["a", "table"]
-    project.run("dvc", "checkout", "-q", "--force")  # back to the recorded ones; Snakemake's memory is of the new
+    project.run(
+        "dvc", "checkout", "-q", "--force"
+    )  # back to the recorded ones; Snakemake's memory is of the new
     assert project.table() == "rate 1\nreference 0\n"
     project.run("dvc", "repro", "-q")
     assert project.ran() == ["a", "table"]
