@@ -35,9 +35,7 @@ announce_mirror(STUDY.mirror)
 if workflow.is_main_process:
     memories = [*Path("data/memory").glob("*"), *Path(STUDY.root, "memory").glob("*")]
     for file in recall(memories):
-        print(
-            f"{file}: not as it was recorded, so it is made again", file=sys.stderr
-        )
+        print(f"{file}: not as it was recorded, so it is made again", file=sys.stderr)
 
 
 wildcard_constraints:
