@@ -14,14 +14,18 @@ unexport PYTHONDONTWRITEBYTECODE
 
 STUDY ?= quickstart
 # Recipes see what the user types as variables of the shell, in quotes, so that none of it is ever run.
-export STUDY DEVICE DEST
-ifneq (,$(findstring $$,$(value STUDY)$(value DEVICE)$(value DEST)))
-$(error STUDY, DEVICE and DEST are names without a dollar sign)
+export STUDY DEVICE DEST A B
+ifneq (,$(findstring $$,$(value STUDY)$(value DEVICE)$(value DEST)$(value A)$(value B)))
+$(error STUDY, DEVICE, DEST, A and B are names without a dollar sign)
 endif
 OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile "studies/$$STUDY.yaml")
 SNAKEMAKE = snakemake $(OVERLAY)
+STAGES := $(if $(OVERLAY),studies/$$STUDY/)dvc.yaml
+ifndef B
+B := results/$(STUDY)
+endif
 
-.PHONY: help figures status dry-run plan calibrate mirror tune repro test faults lint audit format schema docs
+.PHONY: help figures status dry-run plan calibrate mirror tune repro track compare test faults lint audit format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -66,10 +70,18 @@ mirror: .venv/installed ## gather all that STUDY needs in the folder DEST, for m
 tune: .venv/installed ## search learning rates for STUDY on validation images, and use them from then on
 	@$(SNAKEMAKE) tuned
 	@python -m workflow_scripts.write_tuned params.yaml $(OVERLAY:--configfile=)
+	@test ! -e "$(STAGES)" || python -m workflow_scripts.track params.yaml $(OVERLAY:--configfile=)
 
-repro: .venv/installed ## the default study through DVC: runs what changed, records the versions
+repro: .venv/installed ## STUDY through DVC: runs what changed, records the versions
 	@python -m workflow_scripts.unlock_dvc
-	@dvc repro
+	@python -m workflow_scripts.track params.yaml $(OVERLAY:--configfile=)
+	@dvc repro "$(STAGES)"
+
+track: .venv/installed ## write the DVC stages that version STUDY
+	@python -m workflow_scripts.track params.yaml $(OVERLAY:--configfile=)
+
+compare: .venv/installed ## results of STUDY at the commits A and B, in Markdown (B: by default, what lies here)
+	@python -m workflow_scripts.compare --study "$$STUDY" "$$A" "$$B"
 
 test: .venv/installed .venv-adapterhub/installed ## all tests
 	@OMP_NUM_THREADS=1 pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile

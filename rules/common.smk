@@ -9,6 +9,7 @@ from tradeoff.data.registry import announce_mirror, mirror_folder
 from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, digest_of, write_json
 from tradeoff.fingerprint import fingerprint as fingerprint_of
+from tradeoff.memory import recall
 from tradeoff.params import load_params
 from tradeoff.plan.requests import Requests
 from tradeoff.script import RUNTIME
@@ -51,6 +52,11 @@ announce_mirror(STUDY.mirror)
 # Snakemake leaves `runtime` to clusters: here jobs keep it themselves, wherever they run.
 if minutes := longest_runtime():
     os.environ[RUNTIME] = str(minutes)
+# What DVC brought comes with the records of what made it. They are put back before Snakemake asks for them.
+if workflow.is_main_process:
+    memories = [*Path("data/memory").glob("*"), *Path(STUDY.root, "memory").glob("*")]
+    for file in recall(memories):
+        print(f"{file}: not as it was recorded, so it is made again", file=sys.stderr)
 
 
 wildcard_constraints:
