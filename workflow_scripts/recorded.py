@@ -3,8 +3,8 @@
     python -m workflow_scripts.recorded dvc.yaml:runs snakemake probes
 
 DVC reads params and code when a stage has ended. Were they edited while it ran, it would record results of the old
-ones as results of the new ones: such a stage is refused, and the next `dvc repro` runs it again. A lock that a
-killed Snakemake left is removed before, and what Snakemake recorded of the outputs is kept with them after.
+ones as results of the new ones: such a stage is refused, and the next `dvc repro` runs it again. What Snakemake
+recorded of the outputs is kept with them.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from tradeoff.files import sha256_of
 from tradeoff.memory import keep
 from tradeoff.params.yaml_files import read_yaml
 from tradeoff.script import run_script
-from workflow_scripts.unlock import unlock
 
 MADE = ("data/", "results/")  # by earlier stages
 
@@ -34,7 +33,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     stage = read_yaml(file)["stages"][name]
 
     before = _inputs(stage)
-    unlock()
     signal.signal(
         signal.SIGINT, lambda *_: None
     )  # Ctrl-C reaches the command too, which ends in its own time
