@@ -16,7 +16,7 @@ STUDY ?= quickstart
 OVERLAY := $(if $(filter quickstart,$(STUDY)),,--configfile studies/$(STUDY).yaml)
 SNAKEMAKE = snakemake $(OVERLAY)
 
-.PHONY: help figures status dry-run plan calibrate mirror tune repro test lint format schema docs
+.PHONY: help figures status dry-run plan calibrate mirror tune paper repro test lint format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,6 +62,11 @@ tune: .venv/installed ## search learning rates for STUDY on validation images, a
 	@python -m workflow_scripts.unlock
 	@$(SNAKEMAKE) tuned
 	@python -m workflow_scripts.write_tuned params.yaml $(OVERLAY:--configfile=)
+
+paper: .venv/installed ## docs/paper with STUDY's figures, tables and numbers, as PDF (needs LaTeX)
+	@if command -v latexmk > /dev/null && command -v pdflatex > /dev/null; then $(SNAKEMAKE) results/$(STUDY)/paper.pdf; \
+	else echo "paper skipped, as there is no LaTeX here; on Debian:" \
+		"apt-get install texlive-latex-recommended texlive-fonts-recommended latexmk"; fi
 
 repro: .venv/installed ## the default study through DVC: runs what changed, records the versions
 	@python -m workflow_scripts.unlock

@@ -1,4 +1,6 @@
-"""Figures, tables and metrics: whatever the study has the data for."""
+"""Figures, tables, metrics and the paper: whatever the study has the data for."""
+
+from pathlib import Path
 
 from tradeoff.artifacts import FIGURES, TABLES, available
 
@@ -9,6 +11,10 @@ METRICS = (
     [f"{STUDY.root}/metrics.json", f"{STUDY.root}/numbers.tex"]
     if "frontiers" in DRAWN
     else []
+)
+# The paper's text: main.tex, and what lies beside and below it.
+PAPER = ["docs/paper/main.tex"] + sorted(
+    str(path) for path in Path("docs/paper").rglob("*.*") if path.name != "main.tex"
 )
 
 
@@ -143,3 +149,24 @@ rule write_explorer:
         code=fingerprint("write_explorer", *[TABLES[table].module for table in SET]),
     shell:
         "python -m workflow_scripts.write_explorer --results {params.results:q} &> {log:q}"
+
+
+rule write_paper:
+    """The text in docs/paper with the study's figures, tables and numbers, where LaTeX is installed."""
+    input:
+        rules.study.output,
+        expand(f"{STUDY.root}/figures/{{figure}}.pdf", figure=DRAWN),
+        expand(f"{STUDY.root}/tables/{{table}}.tex", table=SET),
+        METRICS,
+        text=PAPER,
+    output:
+        f"{STUDY.root}/paper.pdf",
+    log:
+        f"logs/{STUDY.name}/write_paper.log",
+    params:
+        results=subpath(output[0], parent=True),
+        sources=subpath(input.text[0], parent=True),
+        code=fingerprint("write_paper"),
+    shell:
+        "python -m workflow_scripts.write_paper --results {params.results:q} --sources {params.sources:q}"
+        " --output {output:q} &> {log:q}"
