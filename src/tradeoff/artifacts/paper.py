@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tradeoff.analysis.metrics import panel_names
-from tradeoff.analysis.study_file import StudyFile
+from tradeoff.analysis.study_file import threats
 from tradeoff.artifacts import FIGURES, TABLES, available
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import escaped
@@ -56,7 +56,7 @@ def contents(results: Results) -> str:
             rf"\studyhas{{{kind}}}{{{name}}}{{{escaped(registry[name].title)}}}"
             for name in available(study, registry)
         ]
-    if "frontiers" in available(study):
+    if threats(study):
         named = panel_names(study)
         lines += [r"\input{numbers.tex}"]
         lines += [
