@@ -148,6 +148,16 @@ def test_the_plots_hold_the_shares_of_the_probes_and_the_areas_of_the_table(root
         and all(curve[key] == row[key] for key in ("dataset", "objective", "strategy"))
     )
     assert shifted["robustness"] == pytest.approx((shift["correct"] / shift["n"]).tolist(), abs=1e-5)
+    corrupted = probes[(probes["probe"] == "common") & (probes["severity"] > 0) & (probes["step"] == 40)]
+    mean = next(
+        curve
+        for curve in data["curves"]
+        if curve["measure"] == "common"
+        and all(curve[key] == row[key] for key in ("dataset", "objective", "strategy"))
+    )
+    of_run = corrupted[corrupted["run"] == row["run"]]
+    assert len(of_run) > 20
+    assert mean["robustness"][index] == pytest.approx((of_run["correct"] / of_run["n"]).mean(), abs=1e-5)
     areas = pd.read_csv(root / "tables" / "pareto_auc.csv")
     assert sorted(area["auc"] for area in data["areas"]) == pytest.approx(sorted(areas["auc"]), abs=1e-5)
 
@@ -196,7 +206,7 @@ def test_a_study_without_attacks_says_so_and_still_has_a_page(tmp_path: Path) ->
     assert "No attack was probed" in html
     assert "list an attack probe in study.probes" in html
     data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])  # type: ignore[index]
-    assert [measure["key"] for measure in data["measures"]] == ["shift typeset_digits"]
+    assert [measure["key"] for measure in data["measures"]] == ["shift typeset_digits", "common"]
 
 
 def test_a_missing_figure_is_named(root: Path, tmp_path: Path) -> None:
@@ -278,6 +288,15 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
     assert len(names) == 3 * len(SEVEN)
     assert {"LoRA, standard", "LoRA, rft_sched-epsilon4_255"} < set(names)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#areas tbody tr")) == 3 * len(SEVEN)
+    groups = browser.find_elements(By.CSS_SELECTOR, "#measure optgroup")
+    assert [group.get_attribute("label") for group in groups] == [  # type: ignore[no-untyped-call]
+        *("Adversarial: pgd", "Out of distribution: shift", "Corruptions: common")
+    ]
+    choose(browser, "measure", "common")
+    assert (
+        "Corruptions: mean over kinds and severities (common)" in browser.find_element(By.ID, "choice").text
+    )
+    assert len(drawn(browser, "frontier")) == len(drawn(browser, "robustness")) == 3 * len(SEVEN)
     for control, value in (("dataset", "digits"), ("objective", "standard"), ("measure", "pgd 4/255")):
         choose(browser, control, value)
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
