@@ -16,8 +16,10 @@ from tradeoff.errors import UserError
 from tradeoff.files import whole_file
 
 # Nothing of the machine and of its user; no other program than LaTeX and BibTeX may start.
-LATEXMK = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error")
-LATEXMK += ("-latexoption=-no-shell-escape", "main.tex")
+LATEXMK = (
+    *("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error"),
+    *("-latexoption=-no-shell-escape", "main.tex"),
+)
 FIXED = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "LC_ALL": "C", "max_print_line": "1000"}
 
 
