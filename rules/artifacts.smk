@@ -12,10 +12,8 @@ METRICS = (
     if "frontiers" in DRAWN
     else []
 )
-# The paper's text: main.tex, and what lies beside and below it.
-PAPER = ["docs/paper/main.tex"] + sorted(
-    str(path) for path in Path("docs/paper").rglob("*.*") if path.name != "main.tex"
-)
+# The paper's text.
+PAPER = sorted(str(path) for path in Path("docs/paper").rglob("*.*"))
 
 
 rule figures:
@@ -158,15 +156,14 @@ rule write_paper:
         expand(f"{STUDY.root}/figures/{{figure}}.pdf", figure=DRAWN),
         expand(f"{STUDY.root}/tables/{{table}}.tex", table=SET),
         METRICS,
-        text=PAPER,
+        PAPER,
     output:
         f"{STUDY.root}/paper.pdf",
     log:
         f"logs/{STUDY.name}/write_paper.log",
     params:
         results=subpath(output[0], parent=True),
-        sources=subpath(input.text[0], parent=True),
         code=fingerprint("write_paper"),
     shell:
-        "python -m workflow_scripts.write_paper --results {params.results:q} --sources {params.sources:q}"
+        "python -m workflow_scripts.write_paper --results {params.results:q} --sources docs/paper"
         " --output {output:q} &> {log:q}"

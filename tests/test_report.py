@@ -206,7 +206,7 @@ def test_a_study_without_attacks_says_so_and_still_has_a_page(tmp_path: Path) ->
     assert "No attack was probed" in html
     assert "list an attack probe in study.probes" in html
     data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])  # type: ignore[index]
-    assert [measure["key"] for measure in data["measures"]] == ["shift typeset_digits", "common"]
+    assert [measure["key"] for measure in data["measures"]] == ["shift typeset_digits"]
 
 
 def test_a_missing_figure_is_named(root: Path, tmp_path: Path) -> None:

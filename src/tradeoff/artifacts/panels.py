@@ -53,6 +53,8 @@ def lay_pairs(
     columns = abreast(len(titles))
     blocks = -(-len(titles) // columns)
     grid = fig.add_gridspec(2 * blocks, columns)
+    if blocks > 3:  # low axes, beside which no long name fits
+        top, bottom = (textwrap.fill(name, 12) for name in (top, bottom))
     pairs = []
     for index, title in enumerate(titles):
         block, column = divmod(index, columns)
