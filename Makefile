@@ -25,7 +25,7 @@ ifndef B
 B := results/$(STUDY)
 endif
 
-.PHONY: help figures status dry-run plan calibrate mirror tune repro track compare test faults lint audit format schema docs
+.PHONY: help figures status dry-run plan calibrate mirror tune paper repro track compare test faults lint audit format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -72,6 +72,11 @@ tune: .venv/installed ## search learning rates for STUDY on validation images, a
 	@python -m workflow_scripts.write_tuned params.yaml $(OVERLAY:--configfile=)
 	@test ! -e "$(STAGES)" || python -m workflow_scripts.track params.yaml $(OVERLAY:--configfile=)
 
+paper: .venv/installed ## docs/paper with STUDY's figures, tables and numbers, as PDF (needs LaTeX)
+	@if command -v latexmk > /dev/null && command -v pdflatex > /dev/null; then $(SNAKEMAKE) "results/$$STUDY/paper.pdf"; \
+	else echo "paper skipped, as there is no LaTeX here; on Debian:" \
+		"apt-get install texlive-latex-recommended texlive-fonts-recommended latexmk"; fi
+
 repro: .venv/installed ## STUDY through DVC: runs what changed, records the versions
 	@python -m workflow_scripts.unlock_dvc
 	@python -m workflow_scripts.track params.yaml $(OVERLAY:--configfile=)
@@ -82,7 +87,6 @@ track: .venv/installed ## write the DVC stages that version STUDY
 
 compare: .venv/installed ## results of STUDY at the commits A and B, in Markdown (B: by default, what lies here)
 	@python -m workflow_scripts.compare --study "$$STUDY" "$$A" "$$B"
-
 test: .venv/installed .venv-adapterhub/installed ## all tests
 	@OMP_NUM_THREADS=1 pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 

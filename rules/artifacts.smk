@@ -1,4 +1,6 @@
-"""Figures, tables and metrics: whatever the study has the data for."""
+"""Figures, tables, metrics and the paper: whatever the study has the data for."""
+
+from pathlib import Path
 
 from tradeoff.artifacts import FIGURES, TABLES, available
 
@@ -10,6 +12,8 @@ METRICS = (
     if "frontiers" in DRAWN
     else []
 )
+# The paper's text.
+PAPER = sorted(str(path) for path in Path("docs/paper").rglob("*.*"))
 
 
 rule figures:
@@ -143,3 +147,23 @@ rule write_explorer:
         code=fingerprint("write_explorer", *[TABLES[table].module for table in SET]),
     shell:
         "python -m workflow_scripts.write_explorer --results {params.results:q} &> {log:q}"
+
+
+rule write_paper:
+    """The text in docs/paper with the study's figures, tables and numbers, where LaTeX is installed."""
+    input:
+        rules.study.output,
+        expand(f"{STUDY.root}/figures/{{figure}}.pdf", figure=DRAWN),
+        expand(f"{STUDY.root}/tables/{{table}}.tex", table=SET),
+        METRICS,
+        PAPER,
+    output:
+        f"{STUDY.root}/paper.pdf",
+    log:
+        f"logs/{STUDY.name}/write_paper.log",
+    params:
+        results=subpath(output[0], parent=True),
+        code=fingerprint("write_paper"),
+    shell:
+        "python -m workflow_scripts.write_paper --results {params.results:q} --sources docs/paper"
+        " --output {output:q} &> {log:q}"

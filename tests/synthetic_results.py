@@ -26,7 +26,7 @@ GRID = tuple(k / 255 for k in range(1, 9))
 # Robust objectives as params have them, both ε_g each; T1 and T2 of a schedule are a sweep of their own.
 ROBUST: dict[str, dict[str, Any]] = {
     family: {"epsilon": "4/255", "sweep": {"epsilon": ["4/255", "8/255"]}}
-    for family in ("rft_fix", "rft_sched", "rft_warmup", "rft_uniform", "rft_auto", "trades")
+    for family in ("rft_fix", "rft_sched", "rft_warmup", "rft_uniform", "rft_auto", "rft_switch", "trades")
 }
 ROBUST["rft_sched"] |= {"t1": 0.25, "t2": 0.75}
 RAMPS = {"epsilon": ["4/255", "8/255"], "t1": [0.1, 0.25], "t2": [0.25, 0.75, 1.0]}

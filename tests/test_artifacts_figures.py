@@ -57,11 +57,11 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="module")
 def robust(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Five objectives at two ε_g, three strategies, two attacks: a small study of the second paper's kind."""
+    """Six robust objectives at two ε_g, three strategies, two attacks: a small study of the second paper's kind."""
     return study(
         tmp_path_factory.mktemp("robust"),
         strategies=("full", "lora", "bitfit"),
-        objectives=("standard", "rft_fix", "rft_sched", "rft_uniform", "trades"),
+        objectives=("standard", "rft_fix", "rft_sched", "rft_uniform", "rft_auto", "rft_switch", "trades"),
         seeds=(0, 1),
         steps=(0, 64, 640),
         epsilons=GRID,
@@ -159,7 +159,11 @@ SWEEP_FIGURES = [name for name, entry in FIGURES.items() if "sweep" in entry.nee
 PLAIN_FIGURES = [name for name in FIGURES if name not in ROBUST_FIGURES + SWEEP_FIGURES]
 DRAWN = [(fixture, name) for fixture in ("one", "six", "sweep") for name in PLAIN_FIGURES]
 DRAWN += [(fixture, name) for fixture in ("sweep", "ranks") for name in SWEEP_FIGURES]
-DRAWN += [("robust", name) for name in ROBUST_FIGURES if name != "ramps"] + [("robust", "auc_heatmap")]
+DRAWN += [("robust", name) for name in ROBUST_FIGURES if name != "ramps"]
+DRAWN += [
+    ("robust", name)
+    for name in ("auc_heatmap", "trajectories", "frontiers", "epsilon_curves", "training_curves")
+]
 DRAWN += [
     ("paper", name) for name in ("ramps", "accuracy_by_budget", "objectives_on_average", "validation_loss")
 ]
@@ -172,6 +176,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(
     fig, data = draw(request.getfixturevalue(fixture), name)
     assert overlaps(fig) == []
     assert fig.get_figwidth() <= style.TWO_COLUMNS
+    assert fig.get_figheight() <= style.PAGE
     assert len(data) > 0
 
 

@@ -188,7 +188,7 @@ def test_flags_are_set_in_words_with_the_run_they_belong_to(root: Path) -> None:
     table = flags.make(results)
     assert "1 flag raised" in table.caption
     assert "| digits/a/b/c/seed0 | pgd | step 3: 50% \\| odd |" in markdown(table)
-    assert r"step 3: 50\% | odd" in latex(table)
+    assert r"step 3: 50\% | odd" in latex(table, "some")
 
 
 def test_tables_say_how_often_shortcuts_were_wrong(root: Path) -> None:
@@ -314,8 +314,8 @@ def test_latex_has_as_many_cells_in_every_row_as_columns(study: str, request: py
 
 def test_special_characters_are_escaped() -> None:
     table = Table("50% & more", ["a_b", "x"], [[Cell("c|d"), Cell("0.5", "[0.4, 0.6]", 1)]], pd.DataFrame())
-    assert r"\caption{50\% \& more}" in latex(table)
-    assert r"c|d & \textbf{0.5} {\scriptsize [0.4, 0.6]} \\" in latex(table)
+    assert r"\caption{50\% \& more}" in latex(table, "some")
+    assert r"c|d & \textbf{0.5} {\scriptsize [0.4, 0.6]} \\" in latex(table, "some")
     assert "| c\\|d | **0.5** [0.4, 0.6] |" in markdown(table)
 
 
@@ -350,3 +350,13 @@ def test_a_missing_input_table_is_named(tmp_path: Path) -> None:
     write_study(tmp_path, strategies=("full",), n=20)
     with pytest.raises(UserError, match=r"pareto_auc.csv: found no readable table"):
         write_table.main(["--table", "auc", "--results", str(tmp_path), "--output", str(tmp_path / "x")])
+
+
+def test_a_table_too_long_for_a_page_is_a_longtable_with_the_same_rows() -> None:
+    rows = [[Cell(f"ε_g {number}"), Cell("1")] for number in range(100)]
+    short, long = (latex(Table("About", ["A", "B"], rows[:n], pd.DataFrame()), "some") for n in (40, 41))
+    assert r"\begin{table}" in short
+    assert r"\begin{longtable}{lr}" in long
+    for text, n in ((short, 40), (long, 41)):
+        assert text.count(r"$\varepsilon_g$ ") == n
+        assert r"\caption{About}\label{tab:some}" in text

@@ -49,3 +49,42 @@ def test_a_run_needs_a_pinned_source_for_everything_and_a_plan_does_not(monkeypa
         UserError, match=r"backbones\.b\.weights\.revision: found none; expected the commit of a/b"
     ):
         check_study.main(["--to-run", *files])
+
+
+RESNET = "model: resnet18, arguments: {}, image_size: 32, resize: squash, mean: [0, 0, 0], std: [1, 1, 1]"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "params", "refused"),
+    [
+        ("lora", "{}", None),
+        (
+            "lora",
+            "{targets: [q, v]}",
+            r"strategies\.lora\.targets on backbone b: found q, v; expected the default",
+        ),
+        (
+            "lora",
+            "{sweep: {targets: [[q, k, v, fc1, fc2], [fc1]]}}",
+            r"lora\.targets on backbone b: found fc1;",
+        ),
+        (
+            "union",
+            "{members: {lora: {targets: [q]}, norm: {}}}",
+            r"union\.members\.lora\.targets on backbone b",
+        ),
+        ("union", "{members: {lora: {rank: 4}, norm: {}}}", None),
+    ],
+)
+def test_lora_targets_are_refused_where_a_network_has_no_such_matrices(tmp_path, strategy, params, refused):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(
+        f"study: {{name: mine, backbones: [glyph_vit, b], strategies: [{strategy}]}}\n"
+        f"backbones: {{b: {{{RESNET}, weights: {{pretrain: glyphs}}}}}}\nstrategies: {{{strategy}: {params}}}\n"
+    )
+    files = [str(ROOT / "params.yaml"), str(overlay)]
+    if refused is None:
+        check_study.main(files)
+        return
+    with pytest.raises(UserError, match=refused):
+        check_study.main(files)

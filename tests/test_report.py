@@ -148,6 +148,16 @@ def test_the_plots_hold_the_shares_of_the_probes_and_the_areas_of_the_table(root
         and all(curve[key] == row[key] for key in ("dataset", "objective", "strategy"))
     )
     assert shifted["robustness"] == pytest.approx((shift["correct"] / shift["n"]).tolist(), abs=1e-5)
+    corrupted = probes[(probes["probe"] == "common") & (probes["severity"] > 0) & (probes["step"] == 40)]
+    mean = next(
+        curve
+        for curve in data["curves"]
+        if curve["measure"] == "common"
+        and all(curve[key] == row[key] for key in ("dataset", "objective", "strategy"))
+    )
+    of_run = corrupted[corrupted["run"] == row["run"]]
+    assert len(of_run) > 20
+    assert mean["robustness"][index] == pytest.approx((of_run["correct"] / of_run["n"]).mean(), abs=1e-5)
     areas = pd.read_csv(root / "tables" / "pareto_auc.csv")
     assert sorted(area["auc"] for area in data["areas"]) == pytest.approx(sorted(areas["auc"]), abs=1e-5)
 
@@ -278,6 +288,15 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
     assert len(names) == 3 * len(SEVEN)
     assert {"LoRA, standard", "LoRA, rft_sched-epsilon4_255"} < set(names)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#areas tbody tr")) == 3 * len(SEVEN)
+    groups = browser.find_elements(By.CSS_SELECTOR, "#measure optgroup")
+    assert [group.get_attribute("label") for group in groups] == [  # type: ignore[no-untyped-call]
+        *("Adversarial: pgd", "Out of distribution: shift", "Corruptions: common")
+    ]
+    choose(browser, "measure", "common")
+    assert (
+        "Corruptions: mean over kinds and severities (common)" in browser.find_element(By.ID, "choice").text
+    )
+    assert len(drawn(browser, "frontier")) == len(drawn(browser, "robustness")) == 3 * len(SEVEN)
     for control, value in (("dataset", "digits"), ("objective", "standard"), ("measure", "pgd 4/255")):
         choose(browser, control, value)
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]

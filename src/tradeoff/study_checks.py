@@ -50,6 +50,7 @@ def check(study: "Study") -> None:
                     error.expected,
                     error.do,
                 ) from None
+    _check_targets(study)
     _check_ramps(study)
     for name in study.params["study"]["probes"]:
         _check_classes(study, name)
@@ -166,6 +167,32 @@ def _check_weights(study: "Study", backbone: str) -> None:
             "the weights there",
             "or name a mirror (data.mirror, TRADEOFF_MIRROR) that holds them",
         )
+
+
+def _check_targets(study: "Study") -> None:
+    """Where networks have no blocks, LoRA has one target, 1x1 convolutions: a choice would not be what it says."""
+    for run in study.runs.values():
+        model = run.spec["backbone_spec"]["model"]
+        for where, params in _loras(**run.spec["strategy_spec"]):
+            if "targets" not in params or families.family_of(model) in strategies.WITH_MLP:
+                continue
+            # This imports torch, which takes seconds: for such networks only.
+            default = strategies.load("lora", {}).params.targets
+            if list(params["targets"]) != list(default):
+                raise UserError(
+                    f"{where}.targets on backbone {run.backbone}",
+                    ", ".join(params["targets"]),
+                    "the default, which stands for every 1x1 convolution there, as it has no such matrices",
+                    "leave out the targets, or the backbone",
+                )
+
+
+def _loras(name: str, params: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Where params state LoRA's settings of a strategy, and those settings."""
+    if name == "union":
+        members = params.get("members", {})
+        return [("strategies.union.members.lora", members["lora"])] if "lora" in members else []
+    return [("strategies.lora", params)] if name == "lora" else []
 
 
 def _check_ramps(study: "Study") -> None:

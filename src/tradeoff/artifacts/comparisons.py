@@ -21,6 +21,7 @@ from tradeoff.artifacts.results import Results
 from tradeoff.params.epsilon import format_epsilon
 
 MOST_COLUMNS = 6
+LOWEST = 0.65  # inches of one of many axes
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def grid(
     columns = min(len(levels[column]), MOST_COLUMNS)
     deep = -(-len(levels[column]) // columns) * len(rows)
     single = columns * deep == 1
-    height = 1.3 if columns > 3 else 1.9
+    height = max(LOWEST, min(1.3 if columns > 3 else 1.9, (style.PAGE - 0.8) / deep))
     fig = style.figure(0.7 * style.TWO_COLUMNS if single else style.TWO_COLUMNS, 0.8 + height * deep)
     axes = fig.subplots(deep, columns, squeeze=False, sharex=True, sharey=sharey)
     places = list(itertools.product(rows, levels[column]))
@@ -83,10 +84,13 @@ def draw_methods(
     scale: float = 100,
     markers: bool = False,
 ) -> None:
-    """Draw values (column, low, high) of every method against the column x; methods of one family are thinner."""
+    """Draw values (column, low, high) of every method against the column x; methods of one family are thinner.
+
+    markers: at every value; else at some, not at the same places for all, which tells lines apart in grey.
+    """
     value, low, high = values
     families = rows.drop_duplicates("method")["objective_family"].value_counts()
-    for method, curve in rows.groupby("method", sort=False):
+    for place, (method, curve) in enumerate(rows.groupby("method", sort=False)):
         one = method_look(str(method))
         curve = curve.sort_values(x)
         many = families[curve["objective_family"].iloc[0]] > 1
@@ -103,7 +107,9 @@ def draw_methods(
             curve[value] * scale,
             color=one.colour,
             linestyle=line or one.line,
-            marker=one.marker if markers else "",
+            marker=one.marker,
+            markersize=3.5 if markers else 2.8,
+            markevery=None if markers else (0.05 * (place + 1), 0.3),
             linewidth=0.6 if many else 1.1,
         )
 
@@ -113,12 +119,12 @@ def method_key(
 ) -> None:
     """Put the key of methods above the axes, each family once, and other lines after them.
 
-    plain: only colours tell them apart, since lines and markers mean something else.
+    plain: colours and markers tell them apart, since lines mean something else.
     """
     families = list(dict.fromkeys(name.partition(" ")[0] for name in names))
     looks = [method_look(family) for family in families]
     if plain:
-        looks = [replace(one, line="-", marker="") for one in looks]
+        looks = [replace(one, line="-") for one in looks]
     style.key_of(fig, [*map(style.handle, looks), *more])
 
 

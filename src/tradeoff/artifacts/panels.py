@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase, SubFigure
 
 from tradeoff.artifacts.results import Panel
-from tradeoff.artifacts.style import TWO_COLUMNS, figure
+from tradeoff.artifacts.style import PAGE, TWO_COLUMNS, figure
 
 MOST_COLUMNS = 3
 MOST_LETTERS = 38  # of a line above one of them
+# Inches: axes of a figure with many panels get smaller until they fit a page, but no smaller than this.
+LOWEST_PAIR, LOWEST_SQUARE = 1.25, 0.9
 
 
 def paired(panels: Sequence[Panel], top: str, bottom: str, x: str) -> tuple[Figure, list[tuple[Axes, Axes]]]:
@@ -26,7 +28,17 @@ def paired(panels: Sequence[Panel], top: str, bottom: str, x: str) -> tuple[Figu
 
 def paired_height(panels: int) -> float:
     """Return the inches that pairs of axes for so many panels take."""
-    return 2.5 if panels == 1 else 0.7 + 2.4 * -(-panels // MOST_COLUMNS)
+    return 2.5 if panels == 1 else 0.7 + _fitting(2.4, LOWEST_PAIR, -(-panels // abreast(panels)))
+
+
+def abreast(panels: int) -> int:
+    """Return how many columns so many panels stand in: three, and more where three would not fit a page."""
+    return min(panels, MOST_COLUMNS if panels <= 9 else 4 if panels <= 16 else 5 if panels <= 25 else 6)
+
+
+def _fitting(height: float, lowest: float, rows: int) -> float:
+    """The inches of all rows: `height` each, or what a page has room for."""
+    return rows * max(lowest, min(height, (PAGE - 0.7) / rows))
 
 
 def lay_pairs(
@@ -38,17 +50,20 @@ def lay_pairs(
         for axes, title in ((left, top), (right, bottom)):
             axes.set(xlabel=x, ylabel=title)
         return [(left, right)]
-    columns = min(MOST_COLUMNS, len(titles))
+    columns = abreast(len(titles))
     blocks = -(-len(titles) // columns)
     grid = fig.add_gridspec(2 * blocks, columns)
+    if blocks > 3:  # low axes, beside which no long name fits
+        top, bottom = (textwrap.fill(name, 12) for name in (top, bottom))
     pairs = []
     for index, title in enumerate(titles):
         block, column = divmod(index, columns)
         lower = fig.add_subplot(grid[2 * block + 1, column])
         upper = fig.add_subplot(grid[2 * block, column], sharex=lower)
         upper.tick_params(labelbottom=False)
-        upper.set_title(in_lines(title))
-        lower.set_xlabel(x)
+        upper.set_title(in_lines(title, columns))
+        if index + columns >= len(titles):
+            lower.set_xlabel(x)
         if column == 0:
             upper.set_ylabel(top)
             lower.set_ylabel(bottom)
@@ -58,20 +73,22 @@ def lay_pairs(
 
 def squares(titles: Sequence[str], x: str, y: str, height: float = 2.1) -> tuple[Figure, list[Axes]]:
     """Return a figure with one axes for each title, at most three abreast, labelled at its edges."""
-    rows = -(-len(titles) // MOST_COLUMNS)
+    rows = -(-len(titles) // abreast(len(titles)))
     # Beside a single one there is room for the key.
-    fig = figure(TWO_COLUMNS if len(titles) > 1 else 0.7 * TWO_COLUMNS, 0.6 + height * rows)
+    fig = figure(
+        TWO_COLUMNS if len(titles) > 1 else 0.7 * TWO_COLUMNS, 0.6 + _fitting(height, LOWEST_SQUARE, rows)
+    )
     return fig, lay_squares(fig, titles, x, y)
 
 
 def lay_squares(fig: FigureBase, titles: Sequence[str], x: str, y: str) -> list[Axes]:
     """Fill a figure, or a part of one, with the axes of `squares`."""
-    columns = min(MOST_COLUMNS, len(titles))
+    columns = abreast(len(titles))
     grid = fig.subplots(-(-len(titles) // columns), columns, squeeze=False)
     for unused in grid.flat[len(titles) :]:
         unused.set_axis_off()
     for index, (axes, title) in enumerate(zip(grid.flat, titles, strict=False)):
-        axes.set_title(in_lines(title))
+        axes.set_title(in_lines(title, columns))
         if index + columns >= len(titles):
             axes.set_xlabel(x)
         if index % columns == 0:
@@ -80,15 +97,16 @@ def lay_squares(fig: FigureBase, titles: Sequence[str], x: str, y: str) -> list[
 
 
 def stacked(heights: Sequence[float]) -> tuple[Figure, list[SubFigure]]:
-    """Return a figure of parts below each other, so many inches high."""
-    fig = figure(TWO_COLUMNS, sum(heights))
+    """Return a figure of parts below each other, so many inches high, in proportion less where a page ends."""
+    fig = figure(TWO_COLUMNS, min(sum(heights), max(PAGE, 0.6 * sum(heights))))
     parts = fig.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
     return fig, list(parts[:, 0])
 
 
-def in_lines(title: str) -> str:
-    """Return a title in as many lines as it needs above one of three axes abreast."""
-    return textwrap.fill(title, MOST_LETTERS, break_long_words=False, break_on_hyphens=False)
+def in_lines(title: str, columns: int = MOST_COLUMNS) -> str:
+    """Return a title in as many lines as it needs above one of so many axes abreast."""
+    letters = min(MOST_LETTERS, MOST_LETTERS * MOST_COLUMNS // columns)
+    return textwrap.fill(title, letters, break_long_words=False, break_on_hyphens=False)
 
 
 def step_axis(axes: Axes, steps: Sequence[int]) -> None:

@@ -15,6 +15,8 @@ from tradeoff.files import whole_file
 
 # Inches: across both columns of a paper. Nothing is wider, so nothing shrinks below its size here.
 TWO_COLUMNS = 6.9
+# And of a page: what its text leaves for a figure above a caption.
+PAGE = 8.6
 
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib ships it, so every machine has the same

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from tradeoff.analysis.corruption_error import CORRUPTED, over_corruptions
 from tradeoff.analysis.frontier import on_frontier
 from tradeoff.analysis.points import PANEL, points, under
 from tradeoff.analysis.study_file import Threat, probes_of_kind, threats
@@ -27,7 +28,8 @@ DECIMALS = 5
 def explorable(results: Results) -> dict[str, Any]:
     """Return every run's accuracy and robustness at each snapshot, for each measure of robustness.
 
-    measures: threats and shifted test sets, the headline threat first. curves: one per run and measure, with
+    measures: threats (the headline one first), shifted test sets, and means over corruptions, each in the group of
+    its probe. curves: one per run and measure, with
     lists over snapshots; shares in [0, 1]. A snapshot is `best` when no other of the same family and seed,
     within its panel, beats it in both. areas: trade-off AUC by measure, panel and family, for threats.
     """
@@ -35,14 +37,34 @@ def explorable(results: Results) -> dict[str, Any]:
     attacks = sorted(threats(study), key=lambda threat: threat != results.threat) if threats(study) else []
     tables = {_key(threat): points(results.probes, threat) for threat in attacks}
     measures = [
-        {"key": _key(threat), "label": f"Adversarial: {threat}", "robustness": f"Robust accuracy ({threat})"}
+        {
+            "key": _key(threat),
+            "group": f"Adversarial: {threat.probe}",
+            "label": f"Adversarial: {threat}",
+            "robustness": f"Robust accuracy ({threat})",
+        }
         for threat in attacks
     ]
     for (probe, test_set), rows in _shifts(results).items():
         tables[f"{probe} {test_set}"] = rows
         label = f"Out of distribution: {test_set} ({probe})"
         measures.append(
-            {"key": f"{probe} {test_set}", "label": label, "robustness": f"Accuracy on {test_set}"}
+            {
+                "key": f"{probe} {test_set}",
+                "group": f"Out of distribution: {probe}",
+                "label": label,
+                "robustness": f"Accuracy on {test_set}",
+            }
+        )
+    for probe in probes_of_kind(results.study, "corruption"):
+        tables[probe] = _corrupted(results, probe)
+        measures.append(
+            {
+                "key": probe,
+                "group": f"Corruptions: {probe}",
+                "label": f"Corruptions: mean over kinds and severities ({probe})",
+                "robustness": f"Accuracy on corrupted images ({probe})",
+            }
         )
     objectives = dict.fromkeys(panel.objective for panel in results.panels)
     return {
@@ -75,6 +97,15 @@ def _shifts(results: Results) -> dict[tuple[str, str], pd.DataFrame]:
     sources = ("inside", "inside_low", "inside_high", "outside", "outside_low", "outside_high")
     rows = rows.rename(columns=dict(zip(sources, SHARES, strict=True)))
     return {(str(p), str(t)): part for (p, t), part in rows.groupby(["probe", "test_set"], sort=False)}
+
+
+def _corrupted(results: Results, probe: str) -> pd.DataFrame:
+    """A table like those of `points`: robustness is the mean over corruptions and severities."""
+    rows = over_corruptions(results.probes, probe).rename(
+        columns=dict(zip(CORRUPTED, SHARES[3:], strict=True))
+    )
+    about = under(results.probes, Threat(probe, 0))[["run", "step", "epoch"]]
+    return rows.merge(about, on=["run", "step"], validate="one_to_one")
 
 
 def _curves(measure: str, rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -29,6 +29,15 @@
     for (const [value, label] of options) element(id).add(new Option(label, value));
   }
 
+  /* Measures stand under the name of their probe. */
+  function fillMeasures() {
+    for (const name of new Set(data.measures.map((one) => one.group))) {
+      const group = Object.assign(document.createElement("optgroup"), { label: name });
+      data.measures.filter((one) => one.group === name).forEach((one) => group.append(new Option(one.label, one.key)));
+      element("measure").append(group);
+    }
+  }
+
   const GAPS = { solid: "none", dash: "6 3", dashdot: "6 2 2 2", dot: "2 2" };
 
   /* A piece of a line, as the plots draw it. */
@@ -237,12 +246,12 @@
   function start() {
     if (!data.measures.length) {
       element("explore").replaceChildren(Object.assign(document.createElement("h2"), { textContent: "Explore" }),
-        "Nothing to explore: list an attack or a shift probe in study.probes.");
+        "Nothing to explore: list an attack, a shift or a corruption probe in study.probes.");
       return;
     }
     CHOICES.forEach((key) => fillSelect(key, [...new Set(data.panels.map((panel) => panel[key]))].map((value) => [value, value])));
     if (data.objectives.length > 1) fillSelect("objective", [[ALL, "all objectives"]]);
-    fillSelect("measure", data.measures.map((one) => [one.key, one.label]));
+    fillMeasures();
     addStrategies();
     choose();
     element("controls").addEventListener("change", choose);

@@ -6,11 +6,11 @@ from typing import Any
 from torch import nn
 
 from tradeoff.params.fields import param, schema_of
-from tradeoff.strategies import DEFAULT_MEMBERS, base, load
+from tradeoff.strategies import DEFAULT_MEMBERS, STRATEGIES, base, load
 from tradeoff.strategies import schema as schema_of_strategy
 
-# Those that add to each other; full and its kin leave nothing to add.
-MEMBERS = ("bitfit", "lora", "adapter", "compacter", "ia3", "norm", "vpt")
+# All but those that leave nothing to add, rebuild the network themselves (dora), or are unions.
+MEMBERS = tuple(name for name in STRATEGIES if name not in ("full", "linear", "lp_ft", "dora", "union"))
 
 
 @dataclass(frozen=True)

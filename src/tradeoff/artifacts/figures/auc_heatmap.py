@@ -19,6 +19,7 @@ from tradeoff.params.epsilon import format_epsilon
 
 MOST_COLUMNS = 6
 COLOURS = "Blues"
+LOWEST = 0.24  # inches of a row, which has two lines of text
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -35,9 +36,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         threat = str(results.threat)
     blocks = [columns[start : start + MOST_COLUMNS] for start in range(0, len(columns), MOST_COLUMNS)]
     widest = max(map(len, blocks))
-    fig = style.figure(
-        min(style.TWO_COLUMNS, 1.6 + 0.95 * widest), 0.75 + len(blocks) * (0.35 + 0.3 * len(results.families))
-    )
+    room = ((style.PAGE - 0.75) / len(blocks) - 0.35) / len(results.families)
+    height = 0.35 + max(LOWEST, min(0.3, room)) * len(results.families)
+    fig = style.figure(min(style.TWO_COLUMNS, 1.6 + 0.95 * widest), 0.75 + len(blocks) * height)
     norm = Normalize(*_limits(table), clip=True)
     grid = fig.subplots(len(blocks), 1, squeeze=False)[:, 0]
     for axes, block in zip(grid, blocks, strict=True):

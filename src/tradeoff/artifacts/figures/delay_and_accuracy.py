@@ -64,5 +64,6 @@ def _scatter(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
             markersize=3.5,
             alpha=0.8,
             fillstyle="full" if reached else "none",
+            clip_on=False,
         )
     axes.set_ylim(0, 101)

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tradeoff.analysis.cells import at_budgets
+from tradeoff.analysis.frontier import pareto_front
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import grid, method_key, ordered
 from tradeoff.artifacts.looks import Look, method_look
@@ -50,3 +51,6 @@ def _draw_frontier(axes: Axes, points: np.ndarray, one: Look) -> None:
         markeredgewidth=0.4,
     )
     axes.plot(*staircase(points), color=one.colour, linestyle=one.line, linewidth=1)
+    axes.plot(
+        *(pareto_front(points).T * 100), linestyle="", marker=one.marker, color=one.colour, markersize=2.8
+    )

@@ -80,6 +80,7 @@ def _draw_means(
             marker=one.marker,
             markersize=5,
             elinewidth=0.9,
+            clip_on=False,
         )
 
 

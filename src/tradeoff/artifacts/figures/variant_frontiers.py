@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from tradeoff.analysis.points import under
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import images_noted
-from tradeoff.artifacts.panels import MOST_COLUMNS, lay_squares, stacked
+from tradeoff.artifacts.panels import abreast, lay_squares, stacked
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.staircases import draw_frontier, fit, rank, staircase
 from tradeoff.artifacts.sweeps import Sweep, sweeps
@@ -21,7 +21,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     shown = sweeps(results)
     table = under(results.frontiers, results.threat)
     areas = under(results.variants, results.threat)
-    heights = [0.6 + 2.1 * -(-len(sweep.panels) // MOST_COLUMNS) for sweep in shown]
+    heights = [0.6 + 2.1 * -(-len(sweep.panels) // abreast(len(sweep.panels))) for sweep in shown]
     fig, parts = stacked(heights)
     for part, sweep in zip(parts, shown, strict=True):
         names = [panel.name for panel in sweep.panels]

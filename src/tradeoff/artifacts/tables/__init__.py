@@ -14,12 +14,21 @@ _LATEX = {character: "\\" + character for character in "&%$#_{}"} | {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "ε": r"$\varepsilon$",
+    "β": r"$\beta$",
+    "ℓ": r"$\ell$",
+    "∞": r"$\infty$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
     "³": r"\textsuperscript{3}",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "\N{EN DASH}": "--",
     "\N{EM DASH}": "---",
     "\N{MINUS SIGN}": "$-$",
 }
+
+
+# More rows than this do not fit a page.
+MOST_ROWS = 40
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ def write(table: Table, output: Path) -> None:
     """Write output.csv, output.md and output.tex, each whole or not at all."""
     with whole_file(output.with_name(f"{output.name}.csv")) as temporary:
         table.data.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    for kind, text in (("md", markdown(table)), ("tex", latex(table))):
+    for kind, text in (("md", markdown(table)), ("tex", latex(table, output.name))):
         with whole_file(output.with_name(f"{output.name}.{kind}")) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
@@ -62,24 +71,37 @@ def markdown(table: Table) -> str:
     return table.caption + "\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def latex(table: Table) -> str:
-    """Return the table as LaTeX for the package booktabs: best bold, second underlined."""
+def latex(table: Table, name: str) -> str:
+    """Return the table as LaTeX for the package booktabs, labelled `tab:<name>`: best bold, second underlined.
+
+    A table too long for a page is one for the package longtable.
+    """
     columns = "l" * table.left + "r" * (len(table.header) - table.left)
-    body = [[_latex_cell(cell) for cell in row] for row in table.rows]
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        "\\begin{table}",
-        f"\\caption{{{escaped(table.caption)}}}",
-        "\\centering\\small",
-        f"\\begin{{tabular}}{{{columns}}}",
-        "\\toprule",
-        " & ".join(map(escaped, table.header)) + r" \\",
-        "\\midrule",
-        *(" & ".join(line) + r" \\" for line in body),
-        "\\bottomrule",
-        "\\end{tabular}",
-        "\\end{table}",
-    ]
+    caption = f"\\caption{{{escaped(table.caption)}}}\\label{{tab:{name}}}"
+    head = ["\\toprule", " & ".join(map(escaped, table.header)) + r" \\", "\\midrule"]
+    body = [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.rows]
+    if len(body) > MOST_ROWS:
+        lines = [
+            "% needs \\usepackage{booktabs,longtable}",
+            "\\begingroup\\footnotesize\\setlength\\tabcolsep{4pt}",
+            f"\\begin{{longtable}}{{{columns}}}",
+            caption + r" \\",
+            *(*head, "\\endfirsthead", *head, "\\endhead", "\\bottomrule", "\\endfoot"),
+            *body,
+            "\\end{longtable}",
+            "\\endgroup",
+        ]
+    else:
+        lines = [
+            "% needs \\usepackage{booktabs}",
+            "\\begin{table}",
+            caption,
+            "\\centering\\small",
+            f"\\begin{{tabular}}{{{columns}}}",
+            *(*head, *body, "\\bottomrule"),
+            "\\end{tabular}",
+            "\\end{table}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -109,4 +131,5 @@ def _latex_cell(cell: Cell) -> str:
 
 def escaped(text: str) -> str:
     """Return text with the characters that are special in LaTeX escaped."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    parts = ["".join(_LATEX.get(character, character) for character in part) for part in text.split("ε_g")]
+    return r"$\varepsilon_g$".join(parts)
