@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.probe import (
-    ForPyautoattack,
+from benchmarks.peers import ForPyautoattack
+from benchmarks.subjects import (
     Subject,
     load_mobilenet,
     load_subject,
