@@ -69,7 +69,7 @@ class Subject:
         return float(1 - result.fooled.mean())
 
     def batches(self) -> list[tuple[Tensor, Tensor]]:
-        x = torch.from_numpy(self.images).to(self.device).float() / 255
+        x = torch.from_numpy(self.images).to(next(self.model.parameters())) / 255
         y = torch.from_numpy(self.labels).to(self.device)
         return list(zip(x.split(self.batch), y.split(self.batch), strict=True))
 
