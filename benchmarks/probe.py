@@ -1,12 +1,13 @@
 """How fast a probe is, beside what others would use, with the robust accuracies that each finds.
 
     TRADEOFF_MIRROR=/path/to/mirror python -m benchmarks.probe --json probe.json --table probe.md
-        [--contests hard,easy,...] [--repeats 3] [--device cpu] [--threads 1] [--search]
+        [--contests hard,easy,...] [--repeats 2] [--device cpu] [--threads 1]
 
 The contests are listed in CONTESTS: PGD-15 (linf; ours counts any iterate, the peers the last) at epsilons where about
 11% and 60% of the images stay robust while 74% are classified correctly, on a small ViT and on one of ViT-B's size;
 sweeps of five epsilons; AutoAttack; and the share of the machine's matrix-product peak that forward and backward
-reach. Contenders take turns; numbers are medians. On the CPU seconds are processor time, with one thread,
+reach. Contenders take turns; numbers are medians. Passes (one image, forward or backward) repeat exactly on any
+machine. On the CPU seconds are processor time, with one thread,
 so that what else runs disturbs them least. Wants the mirror's vit_tiny32 and cifar10 (TRADEOFF_MIRROR);
 without it, the model is a small convolutional net trained on scikit-learn's digits.
 """
@@ -31,45 +32,40 @@ from benchmarks.subjects import (
     Subject,
     load_subject,
     load_vit_base,
-    mirror,
     small_convolutional,
     small_digits,
 )
 from tradeoff.attacks.engine import Compute, attack, sweep
 from tradeoff.attacks.threat import threat
 
-HARD, EASY = 0.11, 0.60
+HARD, EASY = {"robust": 0.11}, {"robust": 0.60}
 
 
 @dataclass(frozen=True)
 class Contest:
     """One race.
 
-    subject: of SUBJECTS. run: the race on it, given its largest epsilon and the repeats. robust: the share that should
-    resist that epsilon. epsilon: where it does, as found with --search; None: look for it each time.
-    goal: how many times as long the best peer should take as our fastest.
+    subject: of SUBJECTS. run: the race on it, given its largest epsilon and the repeats. at: that epsilon, or the share
+    of images that should resist it. goal: how many times as long the best peer should take as our fastest.
     """
 
     what: str
     subject: str
     images: int
-    robust: float
-    epsilon: float | None
+    at: dict[str, float]
     goal: float
     run: Callable[[Subject, float, int], dict[str, Any]]
+    repeats: int = 2
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Time probes beside their peers.")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     parser.add_argument("--table", type=Path, help="write the Markdown table here too")
-    parser.add_argument("--contests", default=",".join(CONTESTS), help="default: all")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--contests", default=",".join([*CONTESTS, "peak"]), help="default: all")
+    parser.add_argument("--repeats", type=int, help="of every contest, instead of its own")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument(
-        "--search", action="store_true", help="look for the epsilons instead of taking those known"
-    )
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
@@ -80,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     for name in arguments.contests.split(","):
         if name == "peak":
-            report[name] = share_of_peak(device, arguments.repeats)
+            report[name] = share_of_peak(device, arguments.repeats or 5)
         else:
-            report[name] = hold(CONTESTS[name], device, arguments.repeats, arguments.search)
+            report[name] = hold(CONTESTS[name], device, arguments.repeats)
         print(json.dumps({name: report[name]}), flush=True)
         if arguments.json:
             arguments.json.write_text(json.dumps(report, indent=1) + "\n")
@@ -91,11 +87,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(table(report))
 
 
-def hold(contest: Contest, device: torch.device, repeats: int, search: bool) -> dict[str, Any]:
+def hold(contest: Contest, device: torch.device, repeats: int | None) -> dict[str, Any]:
     subject = _subject(contest.subject, contest.images, device)
-    epsilon = contest.epsilon
-    if search or epsilon is None or not mirror().is_dir():
-        epsilon = subject.epsilon_for(contest.robust)
+    epsilon = contest.at.get("epsilon") or subject.epsilon_for(contest.at["robust"])
     return {
         "what": contest.what,
         "model": subject.name,
@@ -103,7 +97,7 @@ def hold(contest: Contest, device: torch.device, repeats: int, search: bool) -> 
         "clean_accuracy": subject.accuracy(),
         "epsilon": epsilon,
         "goal": contest.goal,
-    } | contest.run(subject, epsilon, repeats)
+    } | contest.run(subject, epsilon, repeats or contest.repeats)
 
 
 def pgd(subject: Subject, epsilon: float, repeats: int) -> dict[str, Any]:
@@ -114,10 +108,10 @@ def pgd(subject: Subject, epsilon: float, repeats: int) -> dict[str, Any]:
         "plain loop, bf16": lambda: plain_loop(subject, epsilon, "bf16"),
         "foolbox": lambda: foolbox_pgd(subject, [epsilon])[0],
     }
-    return race(contenders, repeats, subject.device)
+    return race(subject.model, contenders, repeats, subject.device)
 
 
-def evenly(subject: Subject, top: float, repeats: int) -> dict[str, Any]:
+def five(subject: Subject, top: float, repeats: int) -> dict[str, Any]:
     """Five epsilons, evenly spaced: our one sweep against the peers' five attacks."""
     epsilons = [top * k / 5 for k in range(1, 6)]
 
@@ -139,7 +133,7 @@ def evenly(subject: Subject, top: float, repeats: int) -> dict[str, Any]:
         "plain loop": lambda: [plain_loop(subject, epsilon) for epsilon in epsilons],
         "foolbox": lambda: foolbox_pgd(subject, epsilons),
     }
-    return {"epsilons": epsilons} | race(contenders, repeats, subject.device)
+    return {"epsilons": epsilons} | race(subject.model, contenders, repeats, subject.device)
 
 
 def autoattack(subject: Subject, epsilon: float, repeats: int) -> dict[str, Any]:
@@ -159,14 +153,14 @@ def autoattack(subject: Subject, epsilon: float, repeats: int) -> dict[str, Any]
         return float(1 - result.fooled.mean())
 
     contenders = {"ours": ours, "pyautoattack": lambda: pyautoattack(subject, epsilon)}
-    return race(contenders, repeats, subject.device)
+    return race(subject.model, contenders, repeats, subject.device)
 
 
 def table(report: dict[str, Any]) -> str:
     """Return the Markdown tables of a report."""
     lines = [
-        "| contest | contender | robust | seconds | times as long as ours | as ours, bf16 | goal |",
-        "|---|---|---:|---:|---:|---:|---:|",
+        "| contest | contender | robust | passes | seconds | times as long as ours | as ours, bf16 | goal |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for row in report.values():
         if isinstance(row, dict) and "times" in row:
@@ -194,9 +188,8 @@ def _rows(row: dict[str, Any]) -> list[str]:
             for mine in ("ours", "ours, bf16")
         ]
         goal = "" if is_ours(name) else f"{row['goal']:g}"
-        lines.append(
-            f"| {title} | {name} | {_percent(row['found'][name])} | {seconds:.1f} | {' | '.join(ratios)} | {goal} |"
-        )
+        cells = [title, name, _percent(row["found"][name]), f"{row['passes'][name]:,}", f"{seconds:.1f}"]
+        lines.append(f"| {' | '.join([*cells, *ratios, goal])} |")
         title = ""
     return lines
 
@@ -226,15 +219,14 @@ SUBJECTS: dict[str, Callable[[torch.device, int], Subject]] = {
     "wide": partial(_digits, 64),
 }
 CONTESTS = {
-    "hard": Contest("PGD-15, hard", "vit_tiny32", 96, HARD, None, 3.2, pgd),
-    "easy": Contest("PGD-15, easy", "vit_tiny32", 96, EASY, None, 1.5, pgd),
-    "vit_base_hard": Contest("PGD-15, hard", "vit_base", 32, HARD, None, 4, pgd),
-    "vit_base_easy": Contest("PGD-15, easy", "vit_base", 32, EASY, None, 2.3, pgd),
-    "even": Contest("sweep", "vit_tiny32", 96, HARD, None, 4, evenly),
-    "fixed": Contest("sweep, 1/255 to 5/255", "vit_tiny32", 96, 0, 5 / 255, 4, evenly),
-    "autoattack": Contest("AutoAttack", "digits", 256, HARD, None, 2, autoattack),
-    "autoattack_wide": Contest("AutoAttack", "wide", 256, HARD, None, 2, autoattack),
-    "peak": None,
+    "hard": Contest("PGD-15, hard", "vit_tiny32", 64, HARD, 3.2, pgd),
+    "easy": Contest("PGD-15, easy", "vit_tiny32", 64, EASY, 1.5, pgd),
+    "vit_base_hard": Contest("PGD-15, hard", "vit_base", 24, HARD, 4, pgd),
+    "vit_base_easy": Contest("PGD-15, easy", "vit_base", 24, EASY, 2.3, pgd),
+    "even": Contest("five epsilons, evenly spaced", "vit_tiny32", 64, HARD, 4, five, repeats=1),
+    "fixed": Contest("1/255 to 5/255", "vit_tiny32", 64, {"epsilon": 5 / 255}, 4, five, repeats=1),
+    "autoattack": Contest("AutoAttack", "digits", 256, HARD, 2, autoattack),
+    "autoattack_wide": Contest("AutoAttack", "wide", 256, HARD, 2, autoattack),
 }
 
 

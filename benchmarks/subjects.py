@@ -41,6 +41,7 @@ class Subject:
             rows = np.sort(np.concatenate([right[: round(clean * n)], wrong[: n - round(clean * n)]]))
         self.images, self.labels, self.ids = images[rows], labels[rows], np.arange(len(rows))
         self.device = next(model.parameters()).device
+        self._robust: dict[float, float] = {}
 
     def accuracy(self) -> float:
         """Return the share of the images that is classified correctly."""
@@ -48,12 +49,16 @@ class Subject:
         return float((answers == self.labels).mean())
 
     def epsilon_for(self, share: float) -> float:
-        """Return the epsilon at which about `share` of the images stay robust, by bisection."""
+        """Return an epsilon at which about `share` of the images stay robust, by bisection."""
         low, high = 0.0, 0.25
         for _ in range(9):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.ours(middle) > share else (low, middle)
-        return (low + high) / 2
+            if middle not in self._robust:
+                self._robust[middle] = self.ours(middle)
+            if abs(self._robust[middle] - share) <= 0.5 / len(self.labels):
+                return middle
+            low, high = (middle, high) if self._robust[middle] > share else (low, middle)
+        return min(self._robust, key=lambda epsilon: abs(self._robust[epsilon] - share))
 
     def ours(self, epsilon: float, precision: str = "fp32") -> float:
         """Return the robust accuracy under our PGD."""
