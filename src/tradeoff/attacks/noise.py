@@ -58,10 +58,11 @@ class Noise:
 
     def bits(self, ids: Tensor, count: int) -> Tensor:
         """Return (B, count) int64, every bit random: the first outputs of each sample's splitmix64."""
-        key = torch.full_like(ids, self.seed)
+        # What all samples share is computed once, on plain integers.
+        shared = self.seed
         for number in self.numbers:
-            key = _mix(key + _GOLDEN) ^ number
-        key = _mix(key + _GOLDEN) ^ ids
+            shared = _mix_integer(shared + _GOLDEN) ^ number
+        key = ids ^ _signed(_mix_integer(shared + _GOLDEN))
         counter = torch.arange(1, count + 1, device=ids.device) * _GOLDEN
         return _mix(_mix(key + _GOLDEN)[:, None] + counter)
 
@@ -80,6 +81,18 @@ class Noise:
 def _shift(z: Tensor, places: int) -> Tensor:
     """Shift right as if `z` were unsigned: torch's own shift copies the sign."""
     return (z >> places) & ((1 << (64 - places)) - 1)
+
+
+def _mix_integer(z: int) -> int:
+    """`_mix` of one number, taken and returned modulo 2**64."""
+    z %= 2**64
+    z = (z ^ (z >> 30)) * _FIRST % 2**64
+    z = (z ^ (z >> 27)) * _SECOND % 2**64
+    return z ^ (z >> 31)
+
+
+def _signed(z: int) -> int:
+    return z - 2**64 if z >= 2**63 else z
 
 
 def _mix(z: Tensor) -> Tensor:
