@@ -225,8 +225,8 @@ CONTESTS = {
     "vit_base_easy": Contest("PGD-15, easy", "vit_base", 24, EASY, 2.3, pgd),
     "even": Contest("five epsilons, evenly spaced", "vit_tiny32", 64, HARD, 4, five, repeats=1),
     "fixed": Contest("1/255 to 5/255", "vit_tiny32", 64, {"epsilon": 5 / 255}, 4, five, repeats=1),
-    "autoattack": Contest("AutoAttack", "digits", 256, HARD, 2, autoattack),
-    "autoattack_wide": Contest("AutoAttack", "wide", 256, HARD, 2, autoattack),
+    "autoattack": Contest("AutoAttack", "digits", 128, HARD, 2, autoattack),
+    "autoattack_wide": Contest("AutoAttack", "wide", 128, HARD, 2, autoattack),
 }
 
 
