@@ -87,6 +87,7 @@ track: .venv/installed ## write the DVC stages that version STUDY
 
 compare: .venv/installed ## results of STUDY at the commits A and B, in Markdown (B: by default, what lies here)
 	@python -m workflow_scripts.compare --study "$$STUDY" "$$A" "$$B"
+
 test: .venv/installed .venv-adapterhub/installed ## all tests
 	@OMP_NUM_THREADS=1 pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 

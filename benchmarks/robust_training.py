@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.probe import ForPyautoattack
+from benchmarks.peers import ForPyautoattack
 from benchmarks.training import SIZES
 from benchmarks.training import backbone as vit_spec
 from tradeoff import objectives, strategies, training

@@ -1,6 +1,7 @@
 """What the engine promises of every attack: honest examples, no dependence on batches, no needless work."""
 
 import copy
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tradeoff.attacks import engine
+from tradeoff.attacks import engine, losses
+from tradeoff.attacks.base import Samples
 from tradeoff.attacks.engine import ROBUST, Compute, attack, sweep
+from tradeoff.attacks.frozen import frozen
 from tradeoff.attacks.threat import threat
 from tradeoff.errors import UserError
 
@@ -237,6 +240,39 @@ def test_bf16_agrees_with_fp32_on_nearly_all_samples():
     assert (exact.fooled == fast.fooled).mean() > 0.95
     wrong = trained()(fast.adversarial).argmax(1) != torch.from_numpy(labels)
     assert wrong.numpy()[fast.fooled].all()
+
+
+class Casts(TorchDispatchMode):
+    """Counts, by shape, the tensors that change their type."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket.__name__ == "_to_copy":
+            self.shapes[args[0].shape] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_in_bf16_logits_and_gradients_are_autocasts_but_weights_are_rounded_once():
+    model, x = trained(), as_floats(held_out(20)[0])
+    labels = torch.zeros(20, dtype=torch.int64)
+    with frozen(model):
+        point = x.clone().requires_grad_()
+        with Casts() as theirs, torch.autocast("cpu", torch.bfloat16):
+            logits = model(point).float()
+        (gradient,) = torch.autograd.grad(losses.ce(logits, labels, labels).sum(), point)
+        (made,) = threat({"attack": "pgd"}, 0.1).attempts(10)
+        samples = Samples(x, labels, torch.arange(20), logits, labels)
+        oracle = engine._Oracle(model, Compute(precision="bf16"))
+        with Casts() as casts:
+            ours, _, slope = oracle.climb(made, samples, x)
+    assert torch.equal(ours, logits)
+    assert torch.equal(slope, gradient)
+    weights = [layer.weight.shape for layer in (model.net[0], model.net[3], model.net[7])]
+    assert [theirs.shapes[shape] for shape in weights] == [1, 1, 1]
+    assert [casts.shapes[shape] for shape in weights] == [0, 0, 0]
 
 
 def test_channels_last_changes_nothing():

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tradeoff.splitmix import GOLDEN_GAMMA, mix, mix_tensor, signed, unsigned_shift
+from tradeoff.splitmix import GOLDEN_GAMMA, mix, mix_integer, mix_tensor, signed, unsigned_shift
 
 # The first outputs for the state 1234567, as published with the algorithm.
 PUBLISHED = [
@@ -23,6 +23,13 @@ def test_outputs_are_the_published_ones():
 def test_torch_gives_the_same_bits_as_signed_integers():
     states = torch.tensor([1234567]) + torch.arange(1, 6) * signed(GOLDEN_GAMMA)
     assert [value % 2**64 for value in mix_tensor(states).tolist()] == PUBLISHED
+
+
+def test_single_integers_give_the_same_and_wrap():
+    states = [1234567 + k * GOLDEN_GAMMA for k in range(1, 6)]
+    assert [mix_integer(state) for state in states] == PUBLISHED
+    assert mix_integer(states[0] - 2**66) == PUBLISHED[0]
+    assert signed(5) == 5 and signed(2**64 - 5) == -5
 
 
 def test_an_unsigned_shift_brings_zeros_in():

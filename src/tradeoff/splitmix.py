@@ -30,11 +30,19 @@ def mix_tensor(state: "Tensor") -> "Tensor":
     return state ^ unsigned_shift(state, 31)
 
 
+def mix_integer(state: int) -> int:
+    """Return the output of one state, both unsigned; a state beyond 64 bits, or below 0, wraps."""
+    state %= 2**64
+    state = (state ^ (state >> 30)) * FIRST % 2**64
+    state = (state ^ (state >> 27)) * SECOND % 2**64
+    return state ^ (state >> 31)
+
+
 def unsigned_shift(state: "Tensor", places: int) -> "Tensor":
     """Shift int64 right as if it were unsigned: torch's own shift copies the sign. places: 1 to 63."""
     return (state >> places) & ((1 << (64 - places)) - 1)
 
 
 def signed(number: int) -> int:
-    """Return the signed 64-bit integer with the bits of an unsigned one of at least 2**63."""
-    return number - 2**64
+    """Return the signed 64-bit integer with the bits of an unsigned one."""
+    return number - 2**64 if number >= 2**63 else number

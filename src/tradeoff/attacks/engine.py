@@ -12,10 +12,12 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from tradeoff.attacks.balls import norm_of
 from tradeoff.attacks.base import Attack, Evaluation, Round, Samples, State
@@ -314,8 +316,12 @@ class _Oracle:
         self.layout = torch.channels_last if compute.channels_last else torch.contiguous_format
         model.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.ask: Callable[[Tensor], Tensor] = model
+        self.ask_fast = self.ask
         if compute.compile:
-            self.ask = torch.compile(model, backend=compute.compile, dynamic=True)
+            self.ask = self.ask_fast = torch.compile(model, backend=compute.compile, dynamic=True)
+        elif self.approximate:
+            # Autocast would round the weights in every call: it remembers those of weights with gradients only.
+            self.ask_fast = partial(functional_call, model, _rounded(model))
 
     def to_floats(self, images: np.ndarray | Tensor) -> Tensor:
         """Return images as floats in [0, 1] on the model's device, from bytes or floats."""
@@ -340,8 +346,17 @@ class _Oracle:
 
     def _forward(self, x: Tensor, fast: bool) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast and self.approximate):
-            logits: Tensor = self.ask(x)
+            logits = self.ask_fast(x) if fast else self.ask(x)
         return logits.to(self.dtype)
+
+
+def _rounded(model: nn.Module) -> dict[str, Tensor]:
+    """Return in bf16, by name, the weights that autocast rounds to it wherever they are used."""
+    return {
+        f"{name}.weight": layer.weight.detach().bfloat16()
+        for name, layer in model.named_modules()
+        if type(layer) in (nn.Linear, nn.Conv2d)
+    }
 
 
 class _Climb:

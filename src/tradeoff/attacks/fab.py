@@ -89,8 +89,10 @@ class Fab(Attack):
         assert seen.gradient is not None
         assert seen.loss is not None
         shift = (seen.gradient * (samples.images - x)).sum(dim=(1, 2, 3))
-        from_x = to_hyperplane(x, seen.gradient, seen.loss, self.norm)
-        from_image = to_hyperplane(samples.images, seen.gradient, seen.loss + shift, self.norm)
+        both = torch.cat([x, samples.images])
+        heights = torch.cat([seen.loss, seen.loss + shift])
+        steps = to_hyperplane(both, seen.gradient.repeat(2, 1, 1, 1), heights, self.norm)
+        from_x, from_image = steps.chunk(2)
         size_x, size_image = (balls.norm_of(d, self.norm).clamp_(min=_TINY) for d in (from_x, from_image))
         alpha = (size_x / (size_x + size_image)).clamp_(max=ALPHA_MAX)
         ahead = (x + ETA * from_x) * (1 - alpha) + (samples.images + ETA * from_image) * alpha
@@ -110,8 +112,9 @@ def to_hyperplane(x: Tensor, normal: Tensor, value: Tensor, norm: str) -> Tensor
     slope = normal.abs()
     direction = -normal.sign() * value.sign().view(-1, 1, 1, 1)
     room = torch.where(direction > 0, 1 - x, x)
-    speed = torch.ones_like(slope) if norm == "linf" else slope
-    speed = torch.where(slope > 0, speed, 0)
+    # In linf all are equally fast: those without a slope have no direction either, and gain nothing.
+    speed = torch.ones((), dtype=x.dtype, device=x.device) if norm == "linf" else slope
+    gain = slope * speed
     wanted = value.abs()
     reach = torch.zeros_like(wanted)
     rounding = torch.finfo(x.dtype).eps
@@ -119,7 +122,7 @@ def to_hyperplane(x: Tensor, normal: Tensor, value: Tensor, norm: str) -> Tensor
     for step in range(1, _NEWTON_STEPS + 1):
         moved = torch.minimum(speed * reach.view(-1, 1, 1, 1), room)
         gained = (slope * moved).sum(dim=(1, 2, 3))
-        rate = (slope * speed * (moved < room)).sum(dim=(1, 2, 3))
+        rate = (gain * (moved < room)).sum(dim=(1, 2, 3))
         # All walls reached: nothing more to gain, and the step is the way to the corner.
         more = torch.where(rate > 0, (wanted - gained) / rate, 0).clamp_(min=0)
         reach += torch.where(settled, 0, more)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from tradeoff.splitmix import GOLDEN_GAMMA, mix_tensor, signed, unsigned_shift
+from tradeoff.splitmix import GOLDEN_GAMMA, mix_integer, mix_tensor, signed, unsigned_shift
 
 _GOLDEN = signed(GOLDEN_GAMMA)
 # Blocks of rows of this many numbers keep the integers between a draw and its result small.
@@ -56,10 +56,11 @@ class Noise:
 
     def bits(self, ids: Tensor, count: int) -> Tensor:
         """Return (B, count) int64, every bit random: the first outputs of each sample's SplitMix64."""
-        key = torch.full_like(ids, self.seed)
+        # What all samples share is computed once, on plain integers.
+        shared = self.seed
         for number in self.numbers:
-            key = mix_tensor(key + _GOLDEN) ^ number
-        key = mix_tensor(key + _GOLDEN) ^ ids
+            shared = mix_integer(shared + GOLDEN_GAMMA) ^ number
+        key = ids ^ signed(mix_integer(shared + GOLDEN_GAMMA))
         counter = torch.arange(1, count + 1, device=ids.device) * _GOLDEN
         return mix_tensor(mix_tensor(key + _GOLDEN)[:, None] + counter)
 
