@@ -48,7 +48,7 @@ def changed_params(old: Any, new: Any, where: str = "") -> dict[str, tuple[Any, 
     """Return every key that differs, dotted, with its two values; NOTHING where a key is missing."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return {} if old == new else {where: (old, new)}
-    changed = {}
+    changed: dict[str, tuple[Any, Any]] = {}
     for key in dict.fromkeys([*old, *new]):
         inner = f"{where}.{key}" if where else str(key)
         changed |= changed_params(old.get(key, NOTHING), new.get(key, NOTHING), inner)

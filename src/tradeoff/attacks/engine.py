@@ -316,7 +316,7 @@ class _Oracle:
         self.layout = torch.channels_last if compute.channels_last else torch.contiguous_format
         model.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.ask: Callable[[Tensor], Tensor] = model
-        self.ask_fast = self.ask
+        self.ask_fast: Callable[[Tensor], Tensor] = model
         if compute.compile:
             self.ask = self.ask_fast = torch.compile(model, backend=compute.compile, dynamic=True)
         elif self.approximate:
