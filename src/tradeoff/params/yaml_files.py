@@ -60,7 +60,7 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader with the scalars of YAML 1.2's core schema, without aliases, tags or repeated keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event: Any = self.peek_event()
         # Aliases let a few bytes grow into gigabytes, tags ask for other types; no params file needs either.
         if isinstance(event, yaml.events.AliasEvent):
             raise yaml.MarkedYAMLError(problem="an alias (*name)", problem_mark=event.start_mark)
