@@ -334,6 +334,7 @@ def digests(compute):
 
 def test_where_a_result_is_computed_is_no_part_of_its_identity_and_how_it_is_computed_is():
     assert digests({"device": "cpu"}) == digests({"device": "cuda:1"}) == digests({})
+    assert study({"compute": {"device": "cpu"}}).summary() == study().summary()
     for other in ({"threads": 2}, {"deterministic": True}):
         assert not set(sum(digests(other), ())) & set(sum(digests({}), ()))
 

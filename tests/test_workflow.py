@@ -53,6 +53,10 @@ def test_touching_files_reruns_nothing(project):
     assert project.planned() == {}
 
 
+def test_another_device_reruns_nothing(finished):
+    assert finished.planned("--config", "compute={device: cpu}") == {}
+
+
 def test_changing_loras_rank_reruns_lora_and_what_depends_on_it_and_nothing_else(project):
     project.edit({"strategies": {"lora": {"rank": 2}}})
     planned = project.planned()
@@ -175,7 +179,7 @@ def test_a_planted_stale_run_is_refused(project):
     )
     assert result.returncode == 1
     assert len(result.stderr.strip().splitlines()) == 1
-    assert "lora" in result.stderr
+    assert "run digits/glyph_vit/lora/standard/seed0: found the digest" in result.stderr
 
 
 @pytest.mark.parametrize(

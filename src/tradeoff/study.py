@@ -331,7 +331,7 @@ class Study:
         """The study as data, for results/<study>/study.json: params, runs, and digests and code they must have."""
         return {
             "study": {"name": self.name, "title": self.params["study"]["title"]},
-            "params": self.params,
+            "params": self.params | {"compute": self._compute(*(self.params["compute"].keys() - {"device"}))},
             "runs": [
                 {
                     "run": run.name,
