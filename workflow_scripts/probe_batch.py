@@ -1,6 +1,6 @@
 """Several probes of one run in one process: for small ones, whose job is over sooner than torch is imported.
 
-    python -m workflow_scripts.probe_batch --jobs '[{"arguments": ["--probe=...", ...], "log": "X.log"}]' [--device cpu]
+    python -m workflow_scripts.probe_batch --device cpu --jobs '[{"arguments": ["--probe=...", ...], "log": "X.log"}]'
 
 arguments: those of workflow_scripts.probe. What is done already is left as it is. The results are written once all
 snapshots of all probes are evaluated, so that a job that fails, of which Snakemake removes every output, loses no part.
