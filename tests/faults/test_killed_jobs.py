@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ from tradeoff.probes import attack
 from tradeoff.probes.run import Outputs, probe_run
 
 TIMES = 5 if os.environ.get("TRADEOFF_FAULTS") == "full" else 1
+several_times = pytest.mark.parametrize("go", range(TIMES))
 DRAW = random.Random(int(os.environ.get("TRADEOFF_FAULTS_SEED", "0")))
 FORKS: set[int] = set()
 PGD = {
@@ -101,25 +103,40 @@ def content(folder):
     }
 
 
-def survive(job, folder, kills):
-    """Kill the job as often, then let it end; return what it did in each attempt, and its results.
+def used(pid):
+    """Return the processor seconds that a fork has used, also when it has just ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    job: called with its output folder; what it does it appends to the file `done` there. Like Snakemake, delete the
-    results before each attempt, also when the kill came after the end.
+
+def has_ended(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def survive(job, folder, kills, reach):
+    """Kill the job as often, then let it end, and compare; return what it did in each attempt, and the kills at work.
+
+    job: called with its output folder; what it does it appends to the file `done` there. reach: up to which share of
+    the processor time of an undisturbed job each attempt may come. Like Snakemake, delete the results before each
+    attempt, also when the kill came after the end.
     """
     calm = folder / "calm"
-    began = time.monotonic()
-    end(fork(lambda: job(calm)))
-    seconds = time.monotonic() - began
-    killed, attempts = folder / "killed", []
+    pid = fork(lambda: job(calm))
+    while not has_ended(pid):
+        time.sleep(0.005)
+    seconds = used(pid)
+    end(pid)
+    killed, attempts, at_work = folder / "killed", [], 0
     killed.mkdir()
     for attempt in range(kills + 1):
         for file in killed.iterdir():
             if file.is_file() and not file.name.startswith("."):
                 file.unlink()
-        pid = fork(lambda: job(killed))
+        pid, moment = fork(lambda: job(killed)), DRAW.uniform(0, reach) * seconds
+        while attempt < kills and not has_ended(pid) and used(pid) < moment:
+            time.sleep(0.002)
         if attempt < kills:
-            time.sleep(DRAW.uniform(0, 1.0) * seconds)
+            at_work += not has_ended(pid)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         else:
@@ -128,7 +145,8 @@ def survive(job, folder, kills):
         attempts.append([int(line) for line in done.read_text().split()] if done.exists() else [])
     assert content(killed) == content(calm)
     assert not list(killed.rglob("*.part"))
-    return attempts
+    assert at_work > 1
+    return attempts, at_work
 
 
 def redone(attempts):
@@ -151,7 +169,8 @@ def noting(function, folder, what):
     return noted
 
 
-def test_fine_tuning_redoes_no_more_than_the_steps_since_the_last_snapshot(run, tmp_path, capsys):
+@several_times
+def test_fine_tuning_redoes_no_more_than_the_steps_since_the_last_snapshot(run, go, tmp_path, capsys):
     update = training._update
 
     def job(output):
@@ -159,13 +178,14 @@ def test_fine_tuning_redoes_no_more_than_the_steps_since_the_last_snapshot(run, 
         training._update = noting(update, output, lambda job, optimizer, batches, step, *_: step)
         fine_tune(run, output)
 
-    attempts = survive(job, tmp_path, 10 * TIMES)
+    attempts, at_work = survive(job, tmp_path, 10, 0.4)
     assert set().union(*attempts) == set(range(40))
-    _report(capsys, "fine-tuning", attempts, "steps")
+    _report(capsys, "fine-tuning", attempts, at_work, "steps")
     assert redone(attempts) <= EVERY
 
 
-def test_a_probe_redoes_no_more_than_one_snapshot(run, finished, tmp_path, capsys):
+@several_times
+def test_a_probe_redoes_no_more_than_one_snapshot(run, finished, go, tmp_path, capsys):
     evaluate = attack.evaluate
 
     def job(output):
@@ -175,8 +195,8 @@ def test_a_probe_redoes_no_more_than_one_snapshot(run, finished, tmp_path, capsy
         weights, data = run.place / "weights.safetensors", {"digits": run.place / "data"}
         probe_run(PGD, "digest", "code", finished, weights, data, outputs)
 
-    attempts = survive(job, tmp_path, 8 * TIMES)
-    _report(capsys, "probing", attempts, "snapshots")
+    attempts, at_work = survive(job, tmp_path, 8, 0.4)
+    _report(capsys, "probing", attempts, at_work, "snapshots")
     assert redone(attempts) <= 1
 
 
@@ -185,17 +205,18 @@ def _evaluated(output):
     return len(list(output.glob("*.parts-*/*.safetensors")))
 
 
+@several_times
 @pytest.mark.parametrize("workers", [1, 2])
-def test_packing_ends_with_the_same_bytes(tmp_path, workers, capsys):
+def test_packing_ends_with_the_same_bytes(go, workers, tmp_path, capsys):
     pixels = np.random.default_rng(0).integers(256, size=(2000, 6, 5, 3), dtype=np.uint8)
     splits = {"train": (pixels[:1500], np.arange(1500) % 3), "test": (pixels[1500:], np.arange(500) % 3)}
     raw = tmp_path / "raw"
     raw.mkdir()
     write_raw(raw, splits, ["a", "b", "c"])
-    attempts = survive(
-        lambda output: pack(raw, output, Form(32, "squash", "bilinear"), workers), tmp_path, 3 * TIMES
+    attempts, at_work = survive(
+        lambda output: pack(raw, output, Form(32, "squash", "bilinear"), workers), tmp_path, 3, 1.0
     )
-    _report(capsys, f"packing with {workers} processes", attempts, "")
+    _report(capsys, f"packing with {workers} processes", attempts, at_work)
     deadline = time.monotonic() + 30
     while left := [process for process in psutil.process_iter(["cmdline"]) if _works_for_a_fork(process)]:
         assert time.monotonic() < deadline, left
@@ -208,7 +229,8 @@ def _works_for_a_fork(process):
     return bool(parent) and int(parent[1]) in FORKS
 
 
-def test_a_figure_ends_with_the_same_bytes(tmp_path, capsys):
+@several_times
+def test_a_figure_ends_with_the_same_bytes(go, tmp_path, capsys):
     def job(output):
         output.mkdir(exist_ok=True)
         with style.styled():
@@ -216,10 +238,10 @@ def test_a_figure_ends_with_the_same_bytes(tmp_path, capsys):
             figure.subplots().plot([0, 1], [1, 0])
             style.save(figure, pd.DataFrame({"x": [0, 1], "y": [1, 0]}), output / "figure")
 
-    _report(capsys, "drawing", survive(job, tmp_path, 4 * TIMES), "")
+    _report(capsys, "drawing", *survive(job, tmp_path, 4, 1.0))
 
 
-def _report(capsys, what, attempts, unit):
+def _report(capsys, what, attempts, at_work, unit=""):
     with capsys.disabled():
         twice = f", {redone(attempts)} {unit} redone at most" if unit else ""
-        print(f"\n{what}: {len(attempts) - 1} kills{twice}")
+        print(f"\n{what}: {len(attempts) - 1} kills, {at_work} of them at work{twice}")
