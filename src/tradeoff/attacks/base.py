@@ -99,6 +99,10 @@ class Attack(ABC):
         """The attempts, in order, for a model of so many classes."""
         return [Round(0)]
 
+    def wants_gradient(self, turn: int) -> bool:
+        """Say whether this evaluation has to come with gradients, in an attack that uses them; the last never does."""
+        return True
+
     @abstractmethod
     def start(self, samples: Samples, noise: Noise) -> State:
         """Return the state that holds the first points."""

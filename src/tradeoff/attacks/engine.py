@@ -252,13 +252,14 @@ class _Search:
         outlook = self._outlook(made, round_, samples)
         for turn in range(made.evaluations):
             last = turn == made.evaluations - 1
+            gradient = made.uses_gradient and not last and made.wants_gradient(turn)
             fooled = torch.zeros(len(rows), dtype=torch.bool, device=device)
             ended = torch.zeros_like(fooled)
             # Updates overwrite the points; what is looked at again after the turn needs them as they were.
             points = state.x.clone() if self.oracle.approximate or self.keep_examples else state.x
             for chunk in _chunks(len(rows), self.batch_size):
                 part, view = samples.take(chunk), state.take(chunk)
-                seen = self._evaluate(made, part, view, gradient=made.uses_gradient and not last)
+                seen = self._evaluate(made, part, view, gradient)
                 if made.any_iterate or last:
                     fooled[chunk] = _inside(made, part, view) & seen.wrong
                 if climb is not None and seen.loss is not None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tradeoff.attacks import balls, losses, pgd
-from tradeoff.attacks.base import Attack, Evaluation, Round, Samples, State
+from tradeoff.attacks.base import Attack, Evaluation, Round, Samples, State, overwrite
 from tradeoff.attacks.noise import Noise
 from tradeoff.params.fields import param
 
@@ -40,49 +40,36 @@ def attacks(params: Params, norm: str, epsilon: float) -> list[Attack]:
     return [Fab(params, norm, epsilon)]
 
 
-@dataclass
-class Walk(State):
-    """Per sample: the steps taken, and whether the point to evaluate next is one moved back (not checked)."""
-
-    steps: Tensor
-    moved_back: Tensor
-
-
 class Fab(Attack):
     name = "fab"
     inside = False
 
     def __init__(self, params: Params, norm: str, epsilon: float) -> None:
         self.norm, self.epsilon, self.params = norm, epsilon, params
-        # A point that crossed the boundary is moved back and evaluated again before the next step.
-        self.evaluations = 2 * params.steps + 1
+        # Every other evaluation asks only whether the step crossed the boundary. Nearly all do, and are moved back,
+        # so a gradient there would be wasted.
+        self.evaluations = 2 * params.steps
+
+    def wants_gradient(self, turn: int) -> bool:
+        return turn % 2 == 0
 
     def rounds(self, classes: int) -> Sequence[Round]:
         return pgd.rounds(self.params.restarts, self.params.targets, classes)
 
-    def start(self, samples: Samples, noise: Noise) -> Walk:
+    def start(self, samples: Samples, noise: Noise) -> State:
         x = samples.images.clone()
         if noise.numbers[-1] % self.params.restarts:
             x = balls.random_on_sphere(x, samples.ids, self.epsilon / 2, self.norm, noise)
-        return Walk(
-            x,
-            torch.zeros_like(samples.ids, dtype=torch.int16),
-            torch.zeros_like(samples.ids, dtype=torch.bool),
-        )
+        return State(x)
 
     def loss(self, logits: Tensor, samples: Samples) -> Tensor:
         return losses.margin_targeted(logits, samples.labels, samples.targets)
 
-    def update(self, turn: int, samples: Samples, state: State, seen: Evaluation, noise: Noise) -> Tensor:
-        assert isinstance(state, Walk)
-        back = seen.wrong & ~state.moved_back & (state.steps > 0)
-        stepped = self._step(samples, state.x, seen)
-        moved = samples.images + (state.x - samples.images) * BETA
-        state.x.copy_(torch.where(back.view(-1, 1, 1, 1), moved, stepped))
-        state.moved_back.copy_(back)
-        ended = state.steps >= self.params.steps
-        state.steps.add_(~back)
-        return ended
+    def update(self, turn: int, samples: Samples, state: State, seen: Evaluation, noise: Noise) -> None:
+        if self.wants_gradient(turn):
+            state.x.copy_(self._step(samples, state.x, seen))
+        else:
+            overwrite(state.x, seen.wrong, samples.images + (state.x - samples.images) * BETA)
 
     def _step(self, samples: Samples, x: Tensor, seen: Evaluation) -> Tensor:
         """Towards the hyperplane where target and label tie: from x and, with less weight, from the image."""
