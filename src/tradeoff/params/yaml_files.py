@@ -60,12 +60,13 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader with the scalars of YAML 1.2's core schema, without aliases, tags or repeated keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()
+        event = self.peek_event()
+        mark: Any = event.start_mark
         # Aliases let a few bytes grow into gigabytes, tags ask for other types; no params file needs either.
         if isinstance(event, yaml.events.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="an alias (*name)", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem="an alias (*name)", problem_mark=mark)
         if getattr(event, "tag", None) is not None:
-            raise yaml.MarkedYAMLError(problem=f"a tag ({event.tag})", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem=f"a tag ({event.tag})", problem_mark=mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
