@@ -85,6 +85,11 @@ def test_an_overlay_replaces_lists_and_merges_mappings(tmp_path):
             ["robust_validation.epsilon", "more than 0", "null"],
         ),
         ("compute: null", ["compute", "nothing", "a mapping"]),
+        ("training: {batch_size: 017}", ["training.batch_size", "'017'", "a whole number"]),
+        (f"data: {{split_seed: 1{'0' * 400}}}", ["data.split_seed", "0000...", "below 2**63"]),
+        ("data: {pack_up_to: 1e999}", ["data.pack_up_to", "inf", "below 2**63"]),
+        ('study: {name: mine, title: "a\\nb"}', ["study.title", "'a\\nb'", "one line of text"]),
+        ('study: {name: "mine\\n"}', ["study.name", "'mine\\n'", "one line of text"]),
     ],
 )
 def test_a_mistake_is_refused_in_one_line_that_names_file_key_value_and_remedy(tmp_path, text, words):
@@ -100,7 +105,9 @@ def test_a_mistake_is_refused_in_one_line_that_names_file_key_value_and_remedy(t
         ("study: {name: a}\nstudy: {name: b}", ["line 2", "twice"]),
         ("- 1", ["a list", "sections"]),
         ("a: &x [1]\nb: *x", ["alias"]),
-        ("a: !!python/object/apply:os.system [ls]", ["line 1"]),
+        ("a: !!python/object/apply:os.system [ls]", ["line 1", "a tag"]),
+        ("a: 1\nb: !!timestamp x", ["line 2", "a tag"]),
+        ("a: " + "[" * 10_000, ["line 1", "more than 50"]),
     ],
 )
 def test_broken_yaml_names_file_and_line(tmp_path, text, words):

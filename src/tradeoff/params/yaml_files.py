@@ -29,8 +29,6 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise UserError(f"{path}{line}", problem, "valid YAML") from None
-    except RecursionError:
-        raise UserError(str(path), "brackets or indents too deep to read", "valid YAML") from None
     except ValueError as error:
         raise UserError(str(path), f"a value that cannot be read ({error})", "valid YAML") from None
     if value is None:
@@ -56,8 +54,13 @@ def _lay_over(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+LEVELS = 50  # of mappings and lists inside each other; params have less than ten
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the scalars of YAML 1.2's core schema, without aliases, tags or repeated keys."""
+
+    level = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
@@ -67,7 +70,13 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem="an alias (*name)", problem_mark=mark)
         if getattr(event, "tag", None) is not None:
             raise yaml.MarkedYAMLError(problem=f"a tag ({event.tag})", problem_mark=mark)
-        return super().compose_node(parent, index)
+        if self.level == LEVELS:
+            problem = f"more than {LEVELS} mappings and lists inside each other"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+        self.level += 1
+        node = super().compose_node(parent, index)
+        self.level -= 1
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
