@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import resource
 import subprocess
 
 import pytest
@@ -96,3 +97,17 @@ def test_a_full_disk_is_named_as_such_whatever_the_library_says_and_leaves_nothi
     assert caught.value.errno == errno.ENOSPC
     assert str(caught.value.filename) == str(full_disk / "a")
     assert list(full_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("write", [write_bytes, write_tensors, write_checkpoint, write_table])
+def test_a_file_over_the_limit_is_named_as_such_whatever_the_library_says(tmp_path, write):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**18, before[1]))
+    try:
+        with pytest.raises(OSError) as caught, whole_file(tmp_path / "a") as temporary:  # noqa: PT011 - errno below
+            write(temporary)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG
+    assert str(caught.value.filename) == str(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,11 +34,9 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except Exception as error:
-        # Not every library raises OSError for a full disk: safetensors says so in words, torch not at all.
-        if not isinstance(error, OSError) and (
-            "No space left" in str(error) or shutil.disk_usage(path.parent).free < NEARLY_FULL
-        ):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        refused = None if isinstance(error, OSError) else _refused(error, temporary)
+        if refused is not None:
+            raise OSError(refused, os.strerror(refused), str(path)) from error
         if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
@@ -62,6 +61,20 @@ def sole_worker(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _refused(error: Exception, temporary: Path) -> int | None:
+    """Return what the system refused when a library failed to write, as an errno; None when it was something else.
+
+    Not every library raises OSError then: safetensors says it in words, torch not at all.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    written = temporary.stat().st_size if temporary.exists() else 0
+    if "File too large" in str(error) or (limit != resource.RLIM_INFINITY and written >= limit):
+        return errno.EFBIG
+    if "No space left" in str(error) or shutil.disk_usage(temporary.parent).free < NEARLY_FULL:
+        return errno.ENOSPC
+    return None
 
 
 def remove_leftovers(path: Path) -> None:
