@@ -101,6 +101,10 @@ def test_every_file_that_the_rules_make_is_versioned_by_one_stage() -> None:
     for file in made:
         owners = [place for place in places if file == place or file.startswith(f"{place}/")]
         assert len(owners) == 1, file
+    for place in places:
+        assert "/memory/" in place or [
+            file for file in made if file == place or file.startswith(f"{place}/")
+        ], place
 
 
 def test_rules_use_nothing_of_snakemake_that_does_not_go_with_dvc() -> None:
