@@ -42,6 +42,7 @@ OBJECTIVES = {
     "rft_fix": Look("RFT fix", "#D55E00", "s"),
     "rft_sched": Look("RFT sched", "#0072B2", "^"),
     "rft_warmup": Look("RFT warm-up", "#009E73", "v", "--"),
+    "rft_switch": Look("RFT switch", "#882255", "X", ":"),
     "rft_uniform": Look("RFT uniform", "#E69F00", "D", "--"),
     "rft_auto": Look("RFT auto", "#CC79A7", "P", "--"),
     "trades": Look("TRADES", "#56B4E9", "<", "-."),
