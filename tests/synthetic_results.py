@@ -29,6 +29,7 @@ ROBUST: dict[str, dict[str, Any]] = {
     for family in ("rft_fix", "rft_sched", "rft_warmup", "rft_uniform", "rft_auto", "rft_switch", "trades")
 }
 ROBUST["rft_sched"] |= {"t1": 0.25, "t2": 0.75}
+ROBUST["rft_switch"] |= {"at": 0.5}
 RAMPS = {"epsilon": ["4/255", "8/255"], "t1": [0.1, 0.25], "t2": [0.25, 0.75, 1.0]}
 # How well each objective adapts when ε_g is large, and how much of its robustness it gets.
 ADAPTS = {"rft_fix": (0.35, 1.0), "rft_sched": (0.85, 0.9), "rft_warmup": (0.6, 0.95), "rft_auto": (0.8, 0.8)}

@@ -42,9 +42,9 @@ OBJECTIVES = {
     "rft_fix": Look("RFT fix", "#D55E00", "s"),
     "rft_sched": Look("RFT sched", "#0072B2", "^"),
     "rft_warmup": Look("RFT warm-up", "#009E73", "v", "--"),
+    "rft_switch": Look("RFT switch", "#882255", "X", ":"),
     "rft_uniform": Look("RFT uniform", "#E69F00", "D", "--"),
     "rft_auto": Look("RFT auto", "#CC79A7", "P", "--"),
-    "rft_switch": Look("RFT switch", "#882255", ">", "-."),
     "trades": Look("TRADES", "#56B4E9", "<", "-."),
 }
 _OTHER_COLOURS = ("#44AA99", "#117733", "#6699CC", "#997700", "#661100", "#BB5566", "#225555")

@@ -11,6 +11,8 @@ from tradeoff.artifacts.style import PAGE, TWO_COLUMNS, figure
 
 MOST_COLUMNS = 3
 MOST_LETTERS = 38  # of a line above one of them
+# Inches for each of a pair of axes from which on a long name fits beside it in one line.
+LONG_NAME = 1.2
 # Inches: axes of a figure with many panels get smaller until they fit a page, but no smaller than this.
 LOWEST_PAIR, LOWEST_SQUARE = 1.25, 0.9
 
@@ -42,7 +44,7 @@ def _fitting(height: float, lowest: float, rows: int) -> float:
 
 
 def lay_pairs(
-    fig: FigureBase, titles: Sequence[str], top: str, bottom: str, x: str
+    fig: Figure | SubFigure, titles: Sequence[str], top: str, bottom: str, x: str
 ) -> list[tuple[Axes, Axes]]:
     """Fill a figure, or a part of one, with the axes of `paired`; a single pair has no title."""
     if len(titles) == 1:
@@ -53,7 +55,7 @@ def lay_pairs(
     columns = abreast(len(titles))
     blocks = -(-len(titles) // columns)
     grid = fig.add_gridspec(2 * blocks, columns)
-    if blocks > 3:  # low axes, beside which no long name fits
+    if fig.bbox.height / fig.dpi / (2 * blocks) < LONG_NAME:
         top, bottom = (textwrap.fill(name, 12) for name in (top, bottom))
     pairs = []
     for index, title in enumerate(titles):

@@ -13,6 +13,7 @@ from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 
 COLOURS = "Blues"
+LOWEST = 0.13  # inches of a row
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -22,7 +23,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     corruptions = list(table["corruption"].unique())
     blocks = [(panel.name, panel.rows(table)) for panel in results.panels]
     lines = sum(rows["strategy"].nunique() for _, rows in blocks)
-    fig = style.figure(style.TWO_COLUMNS, 1.3 + 0.2 * lines + 0.25 * len(blocks))
+    about = 1.3 + 0.25 * len(blocks)
+    fig = style.figure(style.TWO_COLUMNS, about + lines * max(LOWEST, min(0.2, (style.PAGE - about) / lines)))
     heights = [rows["strategy"].nunique() for _, rows in blocks]
     grid = fig.subplots(len(blocks), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, (name, rows) in zip(grid, blocks, strict=True):
