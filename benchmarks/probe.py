@@ -39,6 +39,7 @@ from tradeoff.attacks.engine import Compute, attack, sweep
 from tradeoff.attacks.threat import threat
 
 HARD, EASY = {"robust": 0.11}, {"robust": 0.60}
+TOLERANCE = 0.025
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def hold(contest: Contest, device: torch.device, repeats: int | None) -> dict[str, Any]:
     subject = _subject(contest.subject, contest.images, device)
-    epsilon = contest.at.get("epsilon") or subject.epsilon_for(contest.at["robust"])
+    epsilon = contest.at.get("epsilon") or subject.epsilon_for(contest.at["robust"], TOLERANCE)
     return {
         "what": contest.what,
         "model": subject.name,

@@ -48,17 +48,17 @@ class Subject:
         answers = predict(self.model, self.images, Compute(self.batch)).argmax(1).cpu().numpy()
         return float((answers == self.labels).mean())
 
-    def epsilon_for(self, share: float) -> float:
-        """Return an epsilon at which about `share` of the images stay robust, by bisection."""
+    def epsilon_for(self, share: float, tolerance: float = -1) -> float:
+        """Return the epsilon at which `share` of the images stay robust, by bisection that ends within the tolerance."""
         low, high = 0.0, 0.25
         for _ in range(9):
             middle = (low + high) / 2
             if middle not in self._robust:
                 self._robust[middle] = self.ours(middle)
-            if abs(self._robust[middle] - share) <= 0.5 / len(self.labels):
+            if abs(self._robust[middle] - share) <= tolerance:
                 return middle
             low, high = (middle, high) if self._robust[middle] > share else (low, middle)
-        return min(self._robust, key=lambda epsilon: abs(self._robust[epsilon] - share))
+        return (low + high) / 2
 
     def ours(self, epsilon: float, precision: str = "fp32") -> float:
         """Return the robust accuracy under our PGD."""
