@@ -25,7 +25,7 @@ ifndef B
 B := results/$(STUDY)
 endif
 
-.PHONY: help figures status dry-run plan calibrate mirror tune paper repro track compare test faults lint audit format schema docs
+.PHONY: help figures status verify dry-run plan calibrate mirror tune paper repro track compare test faults lint audit format schema docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -49,8 +49,12 @@ figures: .venv/installed ## every figure, table and the report of STUDY (default
 results/%/report.html: $(wildcard results/$(STUDY)/figures/* results/$(STUDY)/tables/* report/*)
 	@$(SNAKEMAKE) --report "results/$$STUDY/.report.html" --quiet all
 	@mv "results/$$STUDY/.report.html" "results/$$STUDY/report.html"
+	@python -m workflow_scripts.seal_report "results/$$STUDY/report.html"
 	@echo "start here: results/$$STUDY/explorer.html   figures: results/$$STUDY/figures   tables:" \
 	  "results/$$STUDY/tables   report: results/$$STUDY/report.html"
+
+verify: .venv/installed ## compare every file of STUDY with what the job that made it recorded
+	@python -m workflow_scripts.verify params.yaml $(OVERLAY:--configfile=)
 
 dry-run: .venv/installed ## what `make figures` would run, and why
 	@$(SNAKEMAKE) --dry-run

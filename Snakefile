@@ -63,3 +63,4 @@ rule all:
         rules.tables.input,
         METRICS,
         rules.write_explorer.output,
+        rules.write_provenance.output,

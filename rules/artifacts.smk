@@ -45,6 +45,7 @@ for figure in DRAWN:
             ),
             pdf=f"{STUDY.root}/figures/{figure}.pdf",
             data=f"{STUDY.root}/figures/{figure}.csv",
+            record=f"{STUDY.root}/figures/{figure}.record.json",
         log:
             f"logs/{STUDY.name}/figures/{figure}.log",
         params:
@@ -73,6 +74,7 @@ for table in SET:
             ),
             latex=f"{STUDY.root}/tables/{table}.tex",
             data=f"{STUDY.root}/tables/{table}.csv",
+            record=f"{STUDY.root}/tables/{table}.record.json",
         log:
             f"logs/{STUDY.name}/tables/{table}.log",
         params:
@@ -93,6 +95,7 @@ rule write_metrics:
     output:
         metrics=f"{STUDY.root}/metrics.json",
         curves=f"{STUDY.root}/tables/trajectories.csv",
+        record=f"{STUDY.root}/metrics.record.json",
     log:
         f"logs/{STUDY.name}/write_metrics.log",
     params:
@@ -111,6 +114,7 @@ rule write_numbers:
     output:
         latex=f"{STUDY.root}/numbers.tex",
         values=f"{STUDY.root}/numbers.json",
+        record=f"{STUDY.root}/numbers.record.json",
     log:
         f"logs/{STUDY.name}/write_numbers.log",
     params:
@@ -118,6 +122,39 @@ rule write_numbers:
         code=fingerprint("write_numbers"),
     shell:
         "python -m workflow_scripts.write_numbers --results {params.results:q} &> {log:q}"
+
+
+rule write_provenance:
+    """From each figure and table back to the data, by hashes, with the commands that make them again."""
+    input:
+        rules.study.output,
+        rules.gather.output.record,
+        rules.pareto_auc.output.record if METRICS else [],
+        rules.write_metrics.output.record if METRICS else [],
+        rules.write_numbers.output.record if METRICS else [],
+        expand(f"{STUDY.root}/figures/{{figure}}.record.json", figure=DRAWN),
+        expand(f"{STUDY.root}/tables/{{table}}.record.json", table=SET),
+        expand(
+            f"{STUDY.root}/runs/{{run}}/{{file}}",
+            run=STUDY.runs,
+            file=["run.json", "cost.json"],
+        ),
+        [
+            f"{STUDY.root}/probes/{run.name}/{probe}.{file}.json"
+            for run in STUDY.runs.values()
+            for probe in STUDY.probes_of(run)
+            for file in ("record", "cost")
+        ],
+    output:
+        record=f"{STUDY.root}/provenance.json",
+        page=f"{STUDY.root}/provenance.md",
+    log:
+        f"logs/{STUDY.name}/write_provenance.log",
+    params:
+        results=subpath(output.record, parent=True),
+        code=fingerprint("write_provenance"),
+    shell:
+        "python -m workflow_scripts.write_provenance --results {params.results:q} &> {log:q}"
 
 
 rule write_explorer:
@@ -139,7 +176,8 @@ rule write_explorer:
         ],
         [f"src/tradeoff/report/{part}" for part in ("page.html", "page.css", "page.js")],
     output:
-        f"{STUDY.root}/explorer.html",
+        page=f"{STUDY.root}/explorer.html",
+        record=f"{STUDY.root}/explorer.record.json",
     log:
         f"logs/{STUDY.name}/write_explorer.log",
     params:

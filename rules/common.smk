@@ -7,12 +7,13 @@ from pathlib import Path
 from tradeoff.attempts import forget
 from tradeoff.data.registry import announce_mirror, mirror_folder
 from tradeoff.errors import UserError
-from tradeoff.files import canonical_json, digest_of, write_json
+from tradeoff.files import canonical_json, digest_of
 from tradeoff.fingerprint import fingerprint as fingerprint_of
 from tradeoff.memory import recall
 from tradeoff.params import load_params
 from tradeoff.plan.requests import Requests
 from tradeoff.script import RUNTIME
+from tradeoff.seals import write_sealed
 from tradeoff.study import Study
 from snakemake.exceptions import WorkflowError
 from snakemake.resources import Resources

@@ -37,6 +37,7 @@ rule probe:
         table=f"{STUDY.root}/probes/{{run}}/{{probe}}.parquet",
         outcomes=f"{STUDY.root}/probes/{{run}}/{{probe}}.outcomes.safetensors",
         cost=f"{STUDY.root}/probes/{{run}}/{{probe}}.cost.json",
+        record=f"{STUDY.root}/probes/{{run}}/{{probe}}.record.json",
     log:
         f"logs/{STUDY.name}/probe/{{run}}/{{probe}}.log",
     wildcard_constraints:
@@ -108,7 +109,7 @@ for number, (names, datasets) in enumerate(BATCHES):
             [
                 update(f"{STUDY.root}/probes/{{run}}/{name}.{ending}")
                 for name in names
-                for ending in ("parquet", "outcomes.safetensors", "cost.json")
+                for ending in ("parquet", "outcomes.safetensors", "cost.json", "record.json")
             ],
         log:
             f"logs/{STUDY.name}/probe_batch/{{run}}/{number}.log",

@@ -11,7 +11,7 @@ rule study:
         digest=digest_of(STUDY.summary()),
         code=fingerprint_of("tradeoff.study"),
     run:
-        write_json(output[0], STUDY.summary())
+        write_sealed(output[0], STUDY.summary())
 
 
 rule gather:
@@ -25,6 +25,7 @@ rule gather:
         training=f"{STUDY.root}/tables/training.parquet",
         runs=f"{STUDY.root}/tables/runs.csv",
         flags=f"{STUDY.root}/tables/flags.json",
+        record=f"{STUDY.root}/tables/gather.record.json",
     log:
         f"logs/{STUDY.name}/gather.log",
     params:
@@ -44,6 +45,7 @@ rule pareto_auc:
         frontiers=f"{STUDY.root}/tables/frontiers.csv",
         differences=f"{STUDY.root}/tables/auc_differences.csv",
         variants=f"{STUDY.root}/tables/variants.csv",
+        record=f"{STUDY.root}/tables/pareto_auc.record.json",
     log:
         f"logs/{STUDY.name}/pareto_auc.log",
     params:

@@ -1,12 +1,13 @@
 """Small datasets for the tests, written by HF `datasets`, the library whose form we promise to keep."""
 
 import io
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from tradeoff.seals import sums, write_sealed
 
 MIRROR = Path(os.environ.get("TRADEOFF_MIRROR", Path(__file__).parents[2] / "shared" / "mirror"))
 
@@ -51,4 +52,5 @@ def write_raw(folder, splits, class_names, domain_names=()):
             domain_names=list(domain_names),
         )
     about = {"dataset": "test", "class_names": list(class_names), "domain_names": list(domain_names)}
-    (folder / "source.json").write_text(json.dumps(about))
+    files = [f"{split}.parquet" for split in splits]
+    write_sealed(folder / "source.json", about | {"sha256": sums(folder, files)})

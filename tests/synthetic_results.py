@@ -1,5 +1,6 @@
 """Results folders of made-up studies: what the probes would have written, with the science made up."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +12,22 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
 from tradeoff.corruptions import COMMON
-from tradeoff.files import digest_of, write_json
+from tradeoff.data.packed import PackedDataset
+from tradeoff.files import digest_of
 from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.probes.results import wilson
+from tradeoff.seals import read_sealed, sums, write_sealed
 from tradeoff.variants import Variant
 from tradeoff.variants import variants as swept
 
 SEVEN = ("full", "linear", "bitfit", "lora", "adapter", "compacter", "ia3")
 STEPS = (0, 10, 20, 40, 80, 160, 320, 640)
-MADE_WITH = {"run_code": "c0de", "weights_sha256": "5ha"}
+WEIGHTS, SNAPSHOTS, DATA_DIGEST = b"weights", b"snapshots", "da7a"
+MADE_WITH = {
+    "run_code": "c0de",
+    "weights_sha256": hashlib.sha256(WEIGHTS).hexdigest(),
+    "snapshots_sha256": hashlib.sha256(SNAPSHOTS).hexdigest(),
+}
 COST = {"images": 1_000, "hardware": {"processor": "a processor", "cores": 2, "device": "cpu"}}
 EPSILONS = (1 / 255, 4 / 255, 8 / 255)
 GRID = tuple(k / 255 for k in range(1, 9))
@@ -52,13 +60,14 @@ def write_study(
     sections: dict[str, dict[str, Any]] = ROBUST,
     attacks: Sequence[str] = ("pgd",),
     epochs: int = 16,
+    data: str = "",
 ) -> dict[str, Any]:
     """Write study.json, backbones/, runs/ and probes/ below `root`; return the study.
 
     Each strategy rises to an accuracy of its own; robustness rises early and falls later. Under a robust objective
     accuracy rises later and less far, more so at a larger ε_g, and robustness stays.
     objectives: names of `sections` (of params), each of which may sweep. attacks: attack probes, called as the attack.
-    epochs: what study.json says of them; logs have sixteen.
+    epochs: what study.json says of them; logs have sixteen. data: where a dataset {} lies packed, if it does.
     """
     probes: dict[str, Any] = {
         attack: {"kind": "attack", "attack": attack, "epsilons": list(epsilons)} for attack in attacks
@@ -68,7 +77,10 @@ def write_study(
     if corruptions:
         probes["common"] = {"kind": "corruption", "corruptions": list(corruptions)}
     for backbone in backbones:
-        write_json(root / "backbones" / backbone / "backbone.json", {"sha256": MADE_WITH["weights_sha256"]})
+        folder = root / "backbones" / backbone
+        about = {"sha256": MADE_WITH["weights_sha256"], "spec": {}, "source": "made up"}
+        write_sealed(folder / "backbone.json", about)
+        (folder / "weights.safetensors").write_bytes(WEIGHTS)
     runs = []
     chosen = [one for name in objectives for one in swept(name, sections.get(name, {}))]
     for index, (dataset, backbone, objective, seed) in enumerate(
@@ -90,7 +102,7 @@ def write_study(
                 run["digest"] = digest_of(name)
                 run["probes"] = {probe: digest_of([name, probe]) for probe in probes}
                 run |= {"code": "c0de", "probe_code": dict.fromkeys(probes, "c0de")}
-                run["data"] = str(root / "packed" / dataset)
+                run["data"] = data.format(dataset) if data else str(root / "packed" / dataset)
                 runs.append(run)
                 noise = np.random.default_rng([index, place, number])
                 cell = datasets.index(dataset) + backbones.index(backbone) + seed
@@ -123,8 +135,30 @@ def write_study(
         },
     }
     study = {"study": {"name": root.name, "title": "Made-up study"}, "params": params, "runs": runs}
-    write_json(root / "study.json", study)
+    write_sealed(root / "study.json", study)
+    for run in runs:
+        seal_run(root, run)
     return study
+
+
+def seal_run(root: Path, run: dict[str, Any]) -> None:
+    """Write the records of a run and of its probes anew, from the files as they are."""
+    folder = root / "runs" / run["run"]
+    record = read_sealed(folder / "run.json")
+    (folder / "snapshots.safetensors").write_bytes(SNAPSHOTS)
+    made = sums(folder, ["training.parquet", "snapshots.safetensors"])
+    write_sealed(folder / "run.json", record | {"sha256": made})
+    for probe in run["probes"]:
+        folder = root / "probes" / run["run"]
+        made = sums(folder, [f"{probe}.parquet", f"{probe}.outcomes.safetensors"])
+        write_sealed(
+            folder / f"{probe}.record.json", _identity(run, probe) | {"versions": {}, "sha256": made}
+        )
+
+
+def _data_digest(run: dict[str, Any]) -> str:
+    packed = Path(run["data"])
+    return PackedDataset.open(packed).digest if packed.exists() else DATA_DIGEST
 
 
 def _budget(objective: Variant) -> float:
@@ -151,11 +185,12 @@ def _write_run(
     level: float,
 ) -> None:
     """run.json, and a log with a validation at the end of every epoch: a sixteenth of training."""
-    about = {"digest": run["digest"], "code": "c0de", "weights_sha256": "5ha", "data_digest": "da7a"}
+    about = {"digest": run["digest"], "code": "c0de", "weights_sha256": MADE_WITH["weights_sha256"]}
+    about |= {"data_digest": _data_digest(run), "spec": {}}
     about |= {"parameters": {"trainable": 1_000 * (place + 1), "total": 100_000}}
     about |= {"versions": {"python": "3.11", "torch": "2.9"}}
-    write_json(root / "runs" / run["run"] / "run.json", about)
-    write_json(root / "runs" / run["run"] / "cost.json", {"train_seconds": 60.5, **COST})
+    write_sealed(root / "runs" / run["run"] / "run.json", about)
+    write_sealed(root / "runs" / run["run"] / "cost.json", {"train_seconds": 60.5, **COST})
     log = np.arange(1, steps[-1] + 1)
     in_epoch = max(1, steps[-1] // 16)
     epoch = log / in_epoch
@@ -281,12 +316,14 @@ def _write_corruptions(
 
 
 def _identity(run: dict[str, Any], probe: str) -> dict[str, Any]:
-    return {
+    made = {
         "probe_digest": run["probes"][probe],
-        "probe_code": "c0de",
         "run_digest": run["digest"],
         **MADE_WITH,
+        "probe_code": "c0de",
     }
+    shifted = {"typeset_digits": "5if7"} if probe == "shift" else {}
+    return made | {"data_digests": {run["dataset"]: _data_digest(run)} | shifted}
 
 
 def _write_probe(
@@ -318,4 +355,4 @@ def _write_probe(
     }
     metadata = {b"identity": json.dumps(_identity(run, probe)).encode(), b"flags": b"[]"}
     pq.write_table(pa.table(columns).replace_schema_metadata(metadata), path)
-    write_json(path.with_name(f"{probe}.cost.json"), {"seconds": 12.25, **COST})
+    write_sealed(path.with_name(f"{probe}.cost.json"), {"seconds": 12.25, **COST})

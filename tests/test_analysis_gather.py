@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from synthetic_results import EPSILONS, STEPS, write_study
+from synthetic_results import EPSILONS, STEPS, seal_run, write_study
 
 from tradeoff.analysis.gather import gather, write_gathered
 from tradeoff.analysis.study_file import expected_up_to, headline, probes_of_kind, read_study
 from tradeoff.errors import UserError
-from tradeoff.files import digest_of, sha256_of, write_json
+from tradeoff.files import digest_of, sha256_of
+from tradeoff.seals import read_sealed, write_sealed
 from workflow_scripts import gather as script
 
 RUN = "digits/tiny_vit/lora/standard/seed0"
@@ -28,6 +29,12 @@ RUN = "digits/tiny_vit/lora/standard/seed0"
 def root(tmp_path: Path) -> Path:
     write_study(tmp_path, strategies=("full", "lora"), n=40)
     return tmp_path
+
+
+def seal(root: Path) -> None:
+    """Make the records fit files that a test planted: what is wrong with them is not that they are damaged."""
+    for run in read_study(root / "study.json")["runs"]:
+        seal_run(root, run)
 
 
 def gathered(root: Path) -> Any:
@@ -50,6 +57,7 @@ def test_training_logs_parameters_and_flags_arrive_too(root: Path) -> None:
     pq.write_table(
         table.replace_schema_metadata(table.schema.metadata | {b"flags": b'["robust above clean"]'}), path
     )
+    seal(root)
     result = gathered(root)
     assert result.training.num_rows == 2 * STEPS[-1]
     assert [row["trainable"] for row in result.runs] == [1000, 2000]
@@ -58,20 +66,20 @@ def test_training_logs_parameters_and_flags_arrive_too(root: Path) -> None:
 
 def test_equal_results_give_equal_bytes(root: Path) -> None:
     for folder in ("one", "two"):
-        write_gathered(gathered(root), root / folder)
-    for name in ("probes.parquet", "training.parquet", "runs.csv", "flags.json"):
+        write_gathered(gathered(root), root / folder, "c0de")
+    for name in ("probes.parquet", "training.parquet", "runs.csv", "flags.json", "gather.record.json"):
         assert (root / "one" / name).read_bytes() == (root / "two" / name).read_bytes()
 
 
 def test_a_run_of_other_params_is_refused_by_name(root: Path) -> None:
     about = root / "runs" / RUN / "run.json"
-    write_json(about, json.loads(about.read_text()) | {"digest": "0" * 64})
+    write_sealed(about, read_sealed(about) | {"digest": "0" * 64})
     with pytest.raises(UserError, match=f"run {RUN}: found the digest 000000000000"):
         gathered(root)
 
 
 def test_a_run_that_other_code_made_is_refused_by_name(root: Path) -> None:
-    write_json(root / "study.json", _with_code(read_study(root / "study.json"), "newer"))
+    write_sealed(root / "study.json", _with_code(read_study(root / "study.json"), "newer"))
     with pytest.raises(UserError, match=rf"run {RUN}: found the code c0de in .*run.json; expected newer"):
         gathered(root)
 
@@ -90,18 +98,22 @@ def test_a_whole_run_that_was_renamed_is_refused_by_name(root: Path) -> None:
 
 
 def test_a_run_from_other_weights_than_the_backbone_now_has_is_refused(root: Path) -> None:
-    write_json(root / "backbones" / "tiny_vit" / "backbone.json", {"sha256": "retrained"})
-    with pytest.raises(UserError, match=r"the weights_sha256 5ha in .*run.json; expected retrained"):
+    write_sealed(root / "backbones" / "tiny_vit" / "backbone.json", {"sha256": "retrained"})
+    with pytest.raises(UserError, match=r"the weights_sha256 \w{12} in .*run.json; expected retrained"):
         gathered(root)
 
 
 def test_a_run_on_other_data_than_are_packed_now_is_refused(root: Path) -> None:
     digest = pack(root / "packed" / "digits")
-    with pytest.raises(UserError, match=rf"the data_digest da7a in .*run.json; expected {digest[:12]}"):
+    with pytest.raises(
+        UserError, match=rf"the data digest da7a of digits in .*run.json; expected {digest[:12]}"
+    ):
         gathered(root)
     for about in root.glob("runs/**/run.json"):
-        write_json(about, json.loads(about.read_text()) | {"data_digest": digest})
-    assert len(gathered(root).runs) == 2
+        write_sealed(about, read_sealed(about) | {"data_digest": digest})
+    # The runs are today's then, but their probes are not.
+    with pytest.raises(UserError, match=r"the data digest da7a of digits in .*pgd.parquet; expected"):
+        gathered(root)
 
 
 def pack(folder: Path) -> str:
@@ -117,13 +129,38 @@ def pack(folder: Path) -> str:
         "domain_names": [],
     }
     sizes = {file.name: file.stat().st_size for file in files}
-    write_json(folder / "manifest.json", content | {"bytes": sizes, "shape": [2, 3, 8, 8]})
+    write_sealed(folder / "manifest.json", content | {"bytes": sizes, "shape": [2, 3, 8, 8]})
     return digest_of(content)
+
+
+def test_probes_that_do_not_agree_on_the_data_are_refused_by_name(root: Path) -> None:
+    """Also when the data are not there to compare with."""
+    path = root / "probes" / RUN / "shift.parquet"
+    table = pq.read_table(path)
+    identity = json.loads(table.schema.metadata[b"identity"])
+    for reference in ("digits", "typeset_digits"):
+        planted = identity | {
+            "data_digests": {"digits": "da7a", "typeset_digits": "5if7", reference: "planted"}
+        }
+        _plant(root, path, table, planted)
+        with pytest.raises(
+            UserError, match=rf"run {RUN}: found the data digest planted of {reference} in .*shift.parquet"
+        ):
+            gathered(root)
+
+
+def _plant(root: Path, path: Path, table: pa.Table, identity: dict[str, Any]) -> None:
+    """Write a shift probe with another identity, and outcomes that agree."""
+    pq.write_table(table.replace_schema_metadata({b"identity": json.dumps(identity).encode()}), path)
+    outcomes = path.with_name("shift.outcomes.safetensors")
+    save_file({"steps": np.arange(3)}, outcomes, {"identity": json.dumps(identity)})
+    seal(root)
 
 
 def test_a_training_log_of_another_run_is_refused(root: Path) -> None:
     path, other = (root / "runs" / run / "training.parquet" for run in (RUN, RUN.replace("lora", "full")))
     path.write_bytes(other.read_bytes())
+    seal(root)
     with pytest.raises(UserError, match=rf"run {RUN}: found the digest \w+ in .*training.parquet"):
         gathered(root)
 
@@ -136,6 +173,7 @@ def test_outcomes_that_are_of_something_else_than_the_table_are_refused(root: Pa
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
     identity = json.loads(metadata["identity"]) | {"weights_sha256": "planted"}
     save_file(tensors, path, metadata | {"identity": json.dumps(identity)})
+    seal(root)
     with pytest.raises(UserError, match=rf"the weights_sha256 planted in .*{probe}.outcomes.safetensors"):
         gathered(root)
 
@@ -143,6 +181,7 @@ def test_outcomes_that_are_of_something_else_than_the_table_are_refused(root: Pa
 def test_outcomes_that_are_missing_or_do_not_say_what_they_are_of_are_refused(root: Path) -> None:
     path = root / "probes" / RUN / "pgd.outcomes.safetensors"
     save_file({"steps": np.arange(3)}, path)
+    seal(root)
     with pytest.raises(UserError, match=r"pgd.outcomes.safetensors: found a broken file \('identity'\)"):
         gathered(root)
     path.unlink()
@@ -150,12 +189,15 @@ def test_outcomes_that_are_missing_or_do_not_say_what_they_are_of_are_refused(ro
         gathered(root)
 
 
-@pytest.mark.parametrize("key", ["probe_digest", "probe_code", "run_digest", "run_code", "weights_sha256"])
+@pytest.mark.parametrize(
+    "key", ["probe_digest", "probe_code", "run_digest", "run_code", "snapshots_sha256", "weights_sha256"]
+)
 def test_a_probe_of_something_else_is_refused_by_name(root: Path, key: str) -> None:
     path = root / "probes" / RUN / "shift.parquet"
     table = pq.read_table(path)
     identity = json.loads(table.schema.metadata[b"identity"]) | {key: "planted"}
     pq.write_table(table.replace_schema_metadata({b"identity": json.dumps(identity).encode()}), path)
+    seal(root)
     with pytest.raises(UserError, match=f"run {RUN}: found the {key} planted in .*shift.parquet"):
         gathered(root)
 
@@ -163,6 +205,7 @@ def test_a_probe_of_something_else_is_refused_by_name(root: Path, key: str) -> N
 def test_a_probe_that_does_not_say_what_it_is_of_is_refused(root: Path) -> None:
     path = root / "probes" / RUN / "pgd.parquet"
     pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
+    seal(root)
     with pytest.raises(UserError, match="probe_digest nothing"):
         gathered(root)
 
@@ -170,7 +213,7 @@ def test_a_probe_that_does_not_say_what_it_is_of_is_refused(root: Path) -> None:
 def test_a_file_cut_short_is_named(root: Path) -> None:
     path = root / "probes" / RUN / "pgd.parquet"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"pgd.parquet: found a broken file"):
+    with pytest.raises(UserError, match=r"pgd.parquet: found sha256 \w+; expected \w+; it was damaged"):
         gathered(root)
 
 
@@ -184,6 +227,7 @@ def test_a_missing_column_is_named(root: Path) -> None:
     path = root / "probes" / RUN / "pgd.parquet"
     table = pq.read_table(path)
     pq.write_table(table.drop_columns(["correct"]), path)
+    seal(root)
     with pytest.raises(UserError, match="no column correct"):
         gathered(root)
 
@@ -203,6 +247,7 @@ def test_a_column_that_is_empty_in_one_run_keeps_its_type(root: Path) -> None:
     table = pq.read_table(path)
     domains = pa.array(["sketch"] * len(table))
     pq.write_table(table.set_column(table.column_names.index("domain"), "domain", domains), path)
+    seal(root)
     assert gathered(root).probes.schema.field("domain").type == pa.string()
 
 

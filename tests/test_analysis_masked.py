@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from synthetic_results import write_study
+from synthetic_results import seal_run, write_study
 
 from tradeoff.analysis.gather import gather, write_gathered
 from tradeoff.analysis.masked import masked
 from tradeoff.analysis.study_file import read_study
-from tradeoff.files import write_json
+from tradeoff.seals import read_sealed, write_sealed
 
 RUN = "digits/tiny_vit/lora/standard/seed0"
 
@@ -69,7 +69,7 @@ def test_too_few_samples_prove_nothing() -> None:
 def test_gathering_puts_the_flag_into_flags_json(tmp_path: Path) -> None:
     write_study(tmp_path, strategies=("full", "lora"), n=40)
     study = tmp_path / "study.json"
-    plan = json.loads(study.read_text())
+    plan = read_sealed(study)
     folder = tmp_path / "probes" / RUN
     table = pq.read_table(folder / "pgd.parquet")
     identity = json.loads(table.schema.metadata[b"identity"])
@@ -86,8 +86,9 @@ def test_gathering_puts_the_flag_into_flags_json(tmp_path: Path) -> None:
     (folder / "queries.outcomes.safetensors").write_bytes(outcomes)
     run = next(run for run in plan["runs"] if run["run"] == RUN)
     run["probes"]["queries"] = run["probes"]["pgd"]
-    write_json(study, plan)
-    write_gathered(gather(read_study(study), tmp_path), tmp_path / "tables")
+    write_sealed(study, plan)
+    seal_run(tmp_path, run)
+    write_gathered(gather(read_study(study), tmp_path), tmp_path / "tables", "c0de")
     flags = json.loads((tmp_path / "tables" / "flags.json").read_text())
     assert flags
     assert {(flag["run"], flag["probe"]) for flag in flags} == {(RUN, "queries")}

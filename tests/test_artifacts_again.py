@@ -12,7 +12,7 @@ from synthetic_results import ROBUST, write_study
 
 from tradeoff.artifacts import FIGURES, TABLES, available
 from tradeoff.artifacts.results import Results
-from tradeoff.files import read_json, write_json
+from tradeoff.seals import read_sealed, write_sealed
 
 ROOT = Path(__file__).parents[1]
 OTHER = {"PYTHONHASHSEED": "77", "TZ": "Pacific/Auckland", "LC_ALL": "tr_TR.UTF-8", "MPLBACKEND": "pdf"}
@@ -51,9 +51,9 @@ def study(root: Path) -> Path:
         steps=(0, 16, 48),
         n=30,
     )
-    made = read_json(root / "study.json")
+    made = read_sealed(root / "study.json")
     made["params"] |= {"recipes": {}, "tuned": {"digits/tiny_vit/lora-rank4": {"learning_rate": 1e-3}}}
-    write_json(root / "study.json", made)
+    write_sealed(root / "study.json", made)
     return root
 
 

@@ -1,7 +1,6 @@
 """Figures: drawn from any study that supports them, nothing overlapping, byte for byte the same again."""
 
 import itertools
-import json
 import re
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.sweeps import sweeps
 from tradeoff.artifacts.tables import objectives
 from tradeoff.errors import UserError
-from tradeoff.files import write_json
+from tradeoff.seals import read_sealed, write_sealed
 from workflow_scripts import draw_figure, gather, pareto_auc
 
 REPORT = Path(__file__).parents[1] / "report"
@@ -265,10 +264,10 @@ def test_a_variants_trajectory_is_its_own_and_its_key_names_it(ranks: Results) -
 
 def test_a_strategy_without_variants_is_not_among_the_sweeps(tmp_path: Path) -> None:
     write_study(tmp_path, strategies=("lora",), variants=("rank 4", "rank 8"), n=20, datasets=("a", "b"))
-    made = json.loads((tmp_path / "study.json").read_text())
+    made = read_sealed(tmp_path / "study.json")
     full = [run | {"strategy": "full", "family": "full", "variant": ""} for run in made["runs"][:1]]
     made["runs"] = full + made["runs"]
-    write_json(tmp_path / "study.json", made)
+    write_sealed(tmp_path / "study.json", made)
     (sweep,) = sweeps(Results(tmp_path))
     assert (sweep.family, list(sweep.looks)) == ("lora", ["lora-rank4", "lora-rank8"])
     assert [panel.name for panel in sweep.panels] == ["a", "b"]

@@ -11,7 +11,7 @@ from tradeoff.artifacts import FIGURES, TABLES, available, style
 from tradeoff.artifacts.paper import contents, typeset
 from tradeoff.artifacts.results import Results
 from tradeoff.errors import UserError
-from tradeoff.files import read_json, write_json
+from tradeoff.seals import read_sealed, write_sealed
 from workflow_scripts import gather, pareto_auc, write_numbers, write_paper, write_table
 
 SOURCES = Path(__file__).parents[1] / "docs" / "paper"
@@ -25,9 +25,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two panels with names that LaTeX must not read as markup, and empty figures in the place of real ones."""
     root = tmp_path_factory.mktemp("study")
     write_study(root, strategies=("full", "lora"), datasets=("digits", "my_own.photo"), n=40, steps=(0, 10))
-    study = read_json(root / "study.json")
+    study = read_sealed(root / "study.json")
     study["study"]["title"] = study["params"]["study"]["title"] = "50% & {more}_"
-    write_json(root / "study.json", study)
+    write_sealed(root / "study.json", study)
     gather.main(["--study", str(root / "study.json"), "--results", str(root)])
     pareto_auc.main(["--results", str(root), "--bootstrap", "20"])
     write_numbers.main(["--results", str(root)])

@@ -9,7 +9,8 @@ from tests.synthetic_results import write_study
 from tradeoff.artifacts.results import Results
 from tradeoff.comparison import AREA, changed_params, comparison, values
 from tradeoff.errors import UserError
-from tradeoff.files import read_json, write_json
+from tradeoff.files import read_json
+from tradeoff.seals import read_sealed, write_sealed
 from workflow_scripts import compare, gather, pareto_auc, write_metrics
 
 
@@ -81,9 +82,9 @@ def test_numbers_that_differ_stand_beside_each_other_with_their_difference(befor
 
 
 def test_params_that_differ_are_named_with_both_values(before: Path, after: Path) -> None:
-    study = read_json(after / "study.json")
+    study = read_sealed(after / "study.json")
     study["params"]["training"]["epochs"] = 3
-    write_json(after / "study.json", study)
+    write_sealed(after / "study.json", study)
     assert rows(comparison(before, after, ("A", "B")), "Params") == [["`training.epochs`", "`16`", "`3`"]]
 
 
@@ -105,11 +106,11 @@ def test_other_data_and_other_looks_of_a_figure_are_told_apart(before: Path, aft
 
 
 def test_another_headline_threat_is_pointed_out(before: Path, after: Path) -> None:
-    study = read_json(after / "study.json")
+    study = read_sealed(after / "study.json")
     study["params"]["tradeoff"] = study["params"].get("tradeoff", {}) | {
         "headline": {"probe": "pgd", "epsilon": "8/255"}
     }
-    write_json(after / "study.json", study)
+    write_sealed(after / "study.json", study)
     assert "Not the same threat" in comparison(before, after, ("A", "B"))
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from snakemake.persistence.file import FilePersistence
 
-from tradeoff.files import read_json
 from tradeoff.memory import RECORDS, UNFINISHED, keep, recall
+from tradeoff.seals import read_sealed
 
 
 def entry(folder: Path, file: str) -> Path:
@@ -52,12 +52,12 @@ def arrive(file: str, content: str | None = None) -> None:
 
 
 def test_it_keeps_the_records_of_the_files_asked_for_and_no_others(kept: Path) -> None:
-    assert sorted(read_json(kept)) == ["results/deep/" + "d" * 180 + "/table.txt", "results/run.txt"]
+    assert sorted(read_sealed(kept)) == ["results/deep/" + "d" * 180 + "/table.txt", "results/run.txt"]
 
 
 def test_it_is_the_same_on_every_clone(kept: Path) -> None:
     before = kept.read_bytes()
-    for file in read_json(kept):
+    for file in read_sealed(kept):
         arrive(file)
     recall([kept])
     keep(kept, ["results/run.txt", "results/deep"])
@@ -65,7 +65,7 @@ def test_it_is_the_same_on_every_clone(kept: Path) -> None:
 
 
 def test_on_a_fresh_clone_every_file_gets_its_record_with_its_date(kept: Path) -> None:
-    files = list(read_json(kept))
+    files = list(read_sealed(kept))
     for file in files:
         arrive(file)
         entry(RECORDS, file).unlink()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 
+from tests.backbones_support import seal_weights
 from tradeoff import snapshots, strategies
 from tradeoff.attempts import forget
 from tradeoff.backbones import build
 from tradeoff.corruptions.corrupt import corrupt
 from tradeoff.errors import UserError
-from tradeoff.files import sha256_of, write_json
+from tradeoff.files import sha256_of
 from tradeoff.probes import attack, clean, corruption, load, modules, run, schema, shift
 from tradeoff.probes.run import Outputs, probe_run
+from tradeoff.seals import read_sealed, sums, write_sealed
 from workflow_scripts import probe as script
 from workflow_scripts import probe_batch
 
@@ -95,6 +98,7 @@ def place(tmp_path_factory) -> Path:
         {name: tensor.contiguous() for name, tensor in model.net.state_dict().items()},
         root / "weights.safetensors",
     )
+    seal_weights(root / "weights.safetensors")
     strategies.apply(model, "lora", {"rank": 2}, 3)
     generator = torch.Generator().manual_seed(0)
     for step in STEPS:
@@ -105,7 +109,7 @@ def place(tmp_path_factory) -> Path:
     run = root / "run"
     carried = snapshots.metadata(SPEC["strategy_spec"], BACKBONE, sha256_of(root / "weights.safetensors"))
     snapshots.join(root / "parts", STEPS, run / "snapshots.safetensors", carried)
-    write_json(
+    write_sealed(
         run / "run.json",
         {
             "digest": "run-digest",
@@ -115,6 +119,7 @@ def place(tmp_path_factory) -> Path:
             "weights_sha256": carried["weights_sha256"],
             "class_names": CLASSES,
             "steps_per_epoch": 5,
+            "sha256": sums(run, ["snapshots.safetensors"]),
         },
     )
     return root
@@ -132,7 +137,7 @@ def _pack(folder: Path, images: np.ndarray, labels: np.ndarray, classes: list[st
     }
     pq.write_table(pa.table(table), folder / "index.parquet")
     files = [folder / "images.npy", folder / "index.parquet"]
-    write_json(
+    write_sealed(
         folder / "manifest.json",
         {
             "shape": list(images.shape),
@@ -223,10 +228,11 @@ def test_probes_see_updates_and_scales_folded_into_the_weights(
     spec = {"name": strategy, "params": params}
     carried = snapshots.metadata(spec, BACKBONE, sha256_of(weights))
     snapshots.join(tmp_path / "parts", [7], tmp_path / "run" / "snapshots.safetensors", carried)
-    about = json.loads((place / "run" / "run.json").read_text())
+    about = read_sealed(place / "run" / "run.json")
     about["spec"] |= {"strategy": strategy, "strategy_spec": spec}
-    write_json(tmp_path / "run" / "run.json", about)
-    for name in ("digits", "weights.safetensors"):
+    about["sha256"] = sums(tmp_path / "run", ["snapshots.safetensors"])
+    write_sealed(tmp_path / "run" / "run.json", about)
+    for name in ("digits", "weights.safetensors", "backbone.json"):
         (tmp_path / name).symlink_to(place / name)
     seen, evaluate = [], clean.evaluate
 
@@ -383,12 +389,36 @@ def test_parts_of_other_settings_or_code_are_not_continued(place, tmp_path, key)
     assert before.name != after.name
 
 
-def test_a_broken_part_is_named(place, tmp_path):
+def _flip(file: Path, byte: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[byte] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("byte", [0, 300, -1])
+def test_a_damaged_part_is_made_again(place, whole, tmp_path, byte):
     _probe(place, tmp_path, shard=(0, 1000))
     (part,) = tmp_path.glob("*/*.safetensors")
-    part.write_bytes(part.read_bytes()[:50])
-    with pytest.raises(UserError, match=r"00000000\.safetensors"):
-        _probe(place, tmp_path)
+    _flip(part, byte)
+    _assert_same(_probe(place, tmp_path), whole)
+
+
+def test_damaged_snapshots_and_weights_are_refused_by_name(place, tmp_path):
+    for folder, name in (("run", "snapshots.safetensors"), (".", "weights.safetensors")):
+        copy = tmp_path / name
+        shutil.copytree(place, copy)
+        _flip(copy / folder / name, -5)
+        with pytest.raises(UserError, match=rf"{name}: found sha256 \w+; expected \w+; it was damaged"):
+            _probe(copy, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_record_names_what_was_made_and_from_what(place, whole):
+    record = read_sealed(whole.record)
+    assert record["sha256"] == sums(whole.table.parent, [whole.table.name, whole.outcomes.name])
+    assert record["snapshots_sha256"] == sha256_of(place / "run" / "snapshots.safetensors")
+    assert record["weights_sha256"] == sha256_of(place / "weights.safetensors")
+    assert record["versions"]["torch"] == metadata.version("torch")
 
 
 def test_a_shift_tests_on_each_set(place, tmp_path):
@@ -454,6 +484,13 @@ def test_a_killed_corruption_probe_and_its_shards_corrupt_images_once_and_end_wi
     assert not (parts / "prepared").exists()  # the corrupted images are gone
 
 
+def test_corrupted_images_with_a_flipped_bit_are_made_again(place, corrupted, tmp_path):
+    _probe(place, tmp_path, CORRUPTION, shard=(0, 2))
+    for images in tmp_path.glob("*/prepared/digits/*.npy"):
+        _flip(images, -7)
+    _assert_same(_probe(place, tmp_path, CORRUPTION), corrupted)
+
+
 def test_the_cost_of_a_probe_counts_the_seconds_of_corrupting_once_for_each_job_that_did(
     place, tmp_path, monkeypatch
 ):
@@ -489,7 +526,7 @@ def test_other_classes_are_refused(place, tmp_path):
     data = load_digits()
     _pack(tmp_path / "letters", np.zeros((20, 3, 8, 8), np.uint8), data.target[:20], [*CLASSES[:9], "x"])
     shutil.copytree(place / "digits", tmp_path / "digits")
-    for name in ("run", "weights.safetensors"):
+    for name in ("run", "weights.safetensors", "backbone.json"):
         (tmp_path / name).symlink_to(place / name)
     with pytest.raises(UserError, match="test set letters"):
         _probe(tmp_path, tmp_path / "out", SHIFT, ("digits", "letters"))

@@ -23,9 +23,10 @@ from tradeoff.artifacts import available
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.errors import UserError
-from tradeoff.files import read_json, write_json
+from tradeoff.files import write_json
 from tradeoff.report.curves import explorable
 from tradeoff.report.page import page
+from tradeoff.seals import read_sealed, write_record, write_sealed
 from workflow_scripts import gather, pareto_auc, write_explorer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -39,11 +40,19 @@ def made(root: Path, **settings: Any) -> Path:
     write_study(root, n=60, **settings)
     gather.main(["--study", str(root / "study.json"), "--results", str(root)])
     flag = {"run": "digits/tiny_vit/ia3/standard/seed0", "probe": "pgd", "flag": "step 0: made up"}
-    write_json(root / "tables" / "flags.json", [flag])
+    plant_flag(root, flag)
     pareto_auc.main(["--results", str(root), "--bootstrap", "20"])
     stand_in_figures(root)
     write_explorer.main(["--results", str(root)])
     return root
+
+
+def plant_flag(root: Path, flag: dict[str, str]) -> None:
+    """Write a flag as if gathering had found it."""
+    tables = root / "tables"
+    write_json(tables / "flags.json", [flag])
+    made = [tables / name for name in ("probes.parquet", "training.parquet", "runs.csv", "flags.json")]
+    write_record(tables / "gather.record.json", made, [], "c0de")
 
 
 def stand_in_figures(root: Path) -> None:
@@ -113,12 +122,10 @@ def test_links_lead_to_files_and_sections_that_exist(root: Path) -> None:
 
 def test_names_from_params_are_text_and_never_markup(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root, tmp_path / "study")
-    study = read_json(tmp_path / "study" / "study.json")
+    study = read_sealed(tmp_path / "study" / "study.json")
     study["study"]["title"] = study["params"]["study"]["title"] = HOSTILE
-    write_json(tmp_path / "study" / "study.json", study)
-    write_json(
-        tmp_path / "study" / "tables" / "flags.json", [{"run": HOSTILE, "probe": "p", "flag": HOSTILE}]
-    )
+    write_sealed(tmp_path / "study" / "study.json", study)
+    plant_flag(tmp_path / "study", {"run": HOSTILE, "probe": "p", "flag": HOSTILE})
     text = Text(page(Results(tmp_path / "study")))
     assert HOSTILE in "".join(text.words)
     assert text.tags.count("script") == 3
@@ -186,7 +193,7 @@ def test_flags_cost_and_provenance_are_told(root: Path) -> None:
     assert "step 0: made up" in words
     assert "1 warning" in words
     assert "fine_tune422,541.060.5" in words.replace(" ", "")  # 42 runs of 60.5 s
-    run = read_json(root / "study.json")["runs"][0]
+    run = read_sealed(root / "study.json")["runs"][0]
     assert run["digest"][:12] in words
     assert "torch 2.9" in words
     assert "bootstrap_seed: 0" in words
@@ -194,12 +201,12 @@ def test_flags_cost_and_provenance_are_told(root: Path) -> None:
 
 def test_a_study_without_attacks_says_so_and_still_has_a_page(tmp_path: Path) -> None:
     write_study(tmp_path / "study", strategies=("full", "lora"), n=20, steps=(0, 10))
-    study = read_json(tmp_path / "study" / "study.json")
+    study = read_sealed(tmp_path / "study" / "study.json")
     study["params"]["study"]["probes"] = ["shift"]
     for run in study["runs"]:
         del run["probes"]["pgd"]
     root = tmp_path / "study"
-    write_json(root / "study.json", study)
+    write_sealed(root / "study.json", study)
     gather.main(["--study", str(root / "study.json"), "--results", str(root)])
     stand_in_figures(root)
     html = page(Results(root))

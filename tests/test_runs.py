@@ -8,6 +8,7 @@ import pytest
 from safetensors.torch import save_file
 from test_probes_run import BACKBONE, CLASSES, _pack
 
+from tests.backbones_support import seal_weights
 from tradeoff import runs
 from tradeoff.backbones import build
 from tradeoff.errors import UserError
@@ -55,6 +56,7 @@ def place(tmp_path):
     model = build(BACKBONE, 10, 3, None)
     tensors = {name: tensor.contiguous() for name, tensor in model.net.state_dict().items()}
     save_file(tensors, tmp_path / "weights.safetensors")
+    seal_weights(tmp_path / "weights.safetensors")
     return tmp_path
 
 

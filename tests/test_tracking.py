@@ -12,10 +12,10 @@ from tests.workflow import ROOT
 from tradeoff import tracking
 from tradeoff.data.registry import modules
 from tradeoff.errors import UserError
-from tradeoff.files import write_json
 from tradeoff.fingerprint import PACKAGES, closure
 from tradeoff.params import load_params
 from tradeoff.params.yaml_files import merge, read_yaml
+from tradeoff.seals import write_sealed
 from tradeoff.study import Study
 from workflow_scripts import track
 
@@ -141,10 +141,10 @@ def test_stages_that_no_longer_fit_the_study_are_refused(project: Path) -> None:
 def test_artifacts_that_only_seem_to_be_todays_are_refused(project: Path) -> None:
     """After `snakemake --touch` old artifacts pass for new ones; the params in study.json do not."""
     track.main(["params.yaml"])
-    write_json("results/quickstart/study.json", study(training={"epochs": 1}).summary())
+    write_sealed("results/quickstart/study.json", study(training={"epochs": 1}).summary())
     with pytest.raises(UserError, match="other params than today's"):
         track.main(["--check", "--made", "params.yaml"])
-    write_json("results/quickstart/study.json", study().summary())
+    write_sealed("results/quickstart/study.json", study().summary())
     track.main(["--check", "--made", "params.yaml"])
 
 

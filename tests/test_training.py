@@ -209,6 +209,28 @@ def test_a_torn_state_file_costs_its_work_and_nothing_else(tmp_path):
     assert training.train(job(tmp_path / "b")).rows == expected.rows
 
 
+@pytest.mark.parametrize("name", ["state.pt", "part-00000004.safetensors", "part-00000008.safetensors"])
+def test_a_training_does_not_continue_from_a_state_or_a_snapshot_with_a_flipped_bit(
+    tmp_path, monkeypatch, name
+):
+    whole = job(tmp_path / "whole")
+    expected = training.train(whole)
+
+    def made():
+        file = tmp_path / "b" / name
+        if file.exists():
+            content = bytearray(file.read_bytes())
+            content[-60] ^= 1
+            file.write_bytes(content)
+        return job(tmp_path / "b")
+
+    _, found = killed_and_continued(monkeypatch, made, kill_at=9)
+    assert found.rows == expected.rows
+    for part in (tmp_path / "whole").glob("part-*"):
+        assert part.read_bytes() == (tmp_path / "b" / part.name).read_bytes()
+    training.check_snapshots(tmp_path / "b", found.sums)
+
+
 def test_it_equals_a_plain_loop_over_the_same_batches(tmp_path):
     """AdamW, clipping, warm-up and cosine decay, written out with torch's own pieces."""
     ours = job(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from safetensors.torch import save_file
 
+from tests.backbones_support import seal_weights
 from tests.data_support import write_raw
 from tradeoff import runs, tuning
 from tradeoff.artifacts import TABLES, available
@@ -16,8 +17,9 @@ from tradeoff.data.decode import Form
 from tradeoff.data.pack import pack
 from tradeoff.data.packed import PackedDataset
 from tradeoff.errors import UserError
-from tradeoff.files import digest_of, read_json, write_json
+from tradeoff.files import digest_of
 from tradeoff.params import load_params
+from tradeoff.seals import read_sealed, write_sealed
 from tradeoff.study import Study
 from workflow_scripts import write_table, write_tuned
 
@@ -39,7 +41,7 @@ def search(tmp_path, monkeypatch):
     """A search over a known accuracy, highest at a rate of 1e-3, that grows with the epochs."""
     calls = []
 
-    def known(spec, data, weights, parts, watch):
+    def known(spec, data, weights, parts, watch, device):
         if len(calls) == search.dies_at:
             search.dies_at = None
             raise Killed
@@ -62,11 +64,12 @@ def search(tmp_path, monkeypatch):
                 "reduction_factor": 3,
                 "seed": 0,
             }
-            tuning.tune(spec, "code", tmp_path / "data", tmp_path / "weights", output)
-            return read_json(output)
+            tuning.tune(spec, "code", tmp_path / "data", tmp_path / "weights.safetensors", output)
+            return read_sealed(output)
 
     search = Search()
-    (tmp_path / "weights").write_bytes(b"weights")
+    (tmp_path / "weights.safetensors").write_bytes(b"weights")
+    seal_weights(tmp_path / "weights.safetensors")
     monkeypatch.setattr(tuning, "try_out", known)
     monkeypatch.setattr(
         PackedDataset, "open", classmethod(lambda cls, folder: type("P", (), {"digest": "d"}))
@@ -129,6 +132,7 @@ def test_a_real_search_reads_training_and_validation_images_alone(tmp_path, monk
     (spec,) = study(overlay).tuning().values()
     model = build(spec["run"]["backbone_spec"], 10, 0, None)
     save_file(dict(model.net.state_dict()), tmp_path / "weights.safetensors")
+    seal_weights(tmp_path / "weights.safetensors")
     asked = []
     load_split = runs.load_split
     monkeypatch.setattr(
@@ -137,7 +141,7 @@ def test_a_real_search_reads_training_and_validation_images_alone(tmp_path, monk
         lambda folder, domain, split, **k: asked.append(split) or load_split(folder, domain, split, **k),
     )
     tuning.tune(spec, "code", tmp_path / "packed", tmp_path / "weights.safetensors", tmp_path / "found.json")
-    found = read_json(tmp_path / "found.json")
+    found = read_sealed(tmp_path / "found.json")
     assert set(asked) == {"train", "validation"}
     assert set(found["chosen"]) == {"learning_rate", "weight_decay"}
     assert len(found["trials"]) == 3
@@ -185,7 +189,7 @@ def test_the_table_of_recipes_says_what_was_tuned_and_what_is_pinned(tmp_path):
         }
     )
     assert "recipes" in available(its.summary(), TABLES)
-    write_json(tmp_path / "study.json", its.summary())
+    write_sealed(tmp_path / "study.json", its.summary())
     write_table.main(
         ["--table", "recipes", "--results", str(tmp_path), "--output", str(tmp_path / "recipes")]
     )
@@ -204,7 +208,7 @@ def test_what_the_searches_chose_is_written_where_the_study_reads_it(tmp_path, m
             "chosen": {"learning_rate": rank * 1e-4},
             "validation_accuracy": 0.5,
         }
-        write_json(Path("results/mine/tuned") / f"{cell}.json", found)
+        write_sealed(Path("results/mine/tuned") / f"{cell}.json", found)
     write_tuned.main(list(map(str, files)))
     written = yaml.safe_load((tmp_path / "tuned/mine.yaml").read_text())
     assert set(written["tuned"]) == {CELL, "digits/glyph_vit/linear"}

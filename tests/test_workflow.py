@@ -1,6 +1,7 @@
 """The workflow end to end on the default data, made small: what runs, what reruns, and what never does."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -63,7 +64,8 @@ def test_changing_loras_rank_reruns_lora_and_what_depends_on_it_and_nothing_else
     assert planned.pop("fine_tune") == 1
     assert planned.pop("probe") == 2
     assert set(planned) == {
-        *("all", "study", "gather", "pareto_auc", "write_metrics", "write_numbers", "write_explorer")
+        *("all", "study", "gather", "pareto_auc", "write_metrics", "write_numbers", "write_explorer"),
+        "write_provenance",
     } | {rule for rule in planned if rule.startswith(("figure_", "table_"))}
     listed = project.snakemake("--dry-run").stdout
     runs = {line.split("run=")[1].split(",")[0] for line in listed.splitlines() if "wildcards: run=" in line}
@@ -83,7 +85,12 @@ def test_a_new_threat_never_retrains(project):
 def test_changing_a_figures_code_reruns_that_figure_and_the_page_that_shows_it(project):
     path = project.folder / "src" / "tradeoff" / "artifacts" / "figures" / "frontiers.py"
     path.write_text(path.read_text() + "\nNEW = 1\n")
-    assert project.planned() == {"all": 1, "figure_frontiers": 1, "write_explorer": 1}
+    assert project.planned() == {
+        "all": 1,
+        "figure_frontiers": 1,
+        "write_explorer": 1,
+        "write_provenance": 1,
+    }
 
 
 def test_comments_and_docstrings_rerun_nothing(project):
@@ -180,6 +187,25 @@ def test_a_planted_stale_run_is_refused(project):
     assert result.returncode == 1
     assert len(result.stderr.strip().splitlines()) == 1
     assert "run digits/glyph_vit/lora/standard/seed0: found the digest" in result.stderr
+
+
+def test_verify_names_a_flipped_bit_and_its_command_mends_it_and_reruns_nothing_else(project):
+    verify = ("python", "-m", "workflow_scripts.verify", "params.yaml", "studies/tiny.yaml")
+    assert project.run(*verify).returncode == 0
+    before = content(project.results())
+    outcomes = project.results() / "probes/digits/glyph_vit/linear/standard/seed0/shift.outcomes.safetensors"
+    damaged = bytearray(outcomes.read_bytes())
+    damaged[-1] ^= 1
+    outcomes.write_bytes(damaged)
+    result = project.run(*verify)
+    assert result.returncode == 1
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("error:")]
+    assert "shift.outcomes.safetensors: found sha256" in line
+    assert project.run(*shlex.split(line.split("make it again with: ")[1])).returncode == 0
+    assert project.run(*verify).returncode == 0
+    assert content(project.results()) == before
+    # How long the probe took is new, and the page shows it.
+    assert set(project.planned()) <= {"all", "write_explorer", "write_provenance"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ PARTS = [
 ]
 PARTS += ["dvc.yaml", ".dvcignore", "Makefile"]
 # Files that say how long things took and on what: everything else must be equal bit for bit.
-TIMED = ("cost.json", "explorer.html", "report.html")
+TIMED = ("cost.json", "explorer.html", "explorer.record.json", "report.html", "report.record.json")
 
 
 class Project:

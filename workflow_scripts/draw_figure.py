@@ -1,4 +1,4 @@
-"""Draw one figure of a study as PDF and PNG, with the CSV of what it shows.
+"""Draw one figure of a study as PDF and PNG, with the CSV of what it shows and the record of its making.
 
 python -m workflow_scripts.draw_figure --figure frontiers --results results/quickstart \
     --output results/quickstart/figures/frontiers
@@ -21,12 +21,21 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from tradeoff.artifacts import style
     from tradeoff.artifacts.results import Results
+    from tradeoff.fingerprint import fingerprint
+    from tradeoff.seals import write_record
 
     results = Results(arguments.results)
     module = load(arguments.figure, results.study, FIGURES)
     with style.styled():
         fig, data = module.draw(results)
         style.save(fig, data, arguments.output)
+    entry, output = FIGURES[arguments.figure], arguments.output
+    write_record(
+        output.with_name(f"{output.name}.record.json"),
+        made=[output.with_name(f"{output.name}.{kind}") for kind in ("csv", "pdf", "png")],
+        read=[results.root / file for file in ("study.json", *entry.reads)],
+        code=fingerprint("workflow_scripts.draw_figure", entry.module),
+    )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tradeoff.data.registry import mirror_folder
-from tradeoff.files import write_json
+from tradeoff.files import sole_worker
 from tradeoff.script import run_script
+from tradeoff.seals import write_sealed
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -24,14 +25,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     from tradeoff.backbones import fetch_weights
 
-    about = fetch_weights(
-        arguments.spec["weights"],
-        mirror_folder(None),
-        arguments.output / "weights.safetensors",
-        arguments.spec,
-    )
-    print(f"weights from {about['source']}; names: {about['names']}")
-    write_json(arguments.output / "backbone.json", about | {"spec": arguments.spec})
+    with sole_worker(arguments.output):
+        weights = arguments.output / "weights.safetensors"
+        about = fetch_weights(arguments.spec["weights"], mirror_folder(None), weights, arguments.spec)
+        print(f"weights from {about['source']}; names: {about['names']}")
+        write_sealed(arguments.output / "backbone.json", about | {"spec": arguments.spec})
 
 
 if __name__ == "__main__":

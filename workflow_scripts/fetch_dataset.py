@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tradeoff.data.registry import mirror_folder
+from tradeoff.files import sole_worker
 from tradeoff.script import run_script
 
 
@@ -28,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     registry.check(
         arguments.dataset, {arguments.dataset: arguments.definition} if arguments.definition else {}, None
     )
-    fetch(arguments.dataset, arguments.definition, mirror_folder(arguments.mirror), arguments.output)
+    with sole_worker(arguments.output):
+        fetch(arguments.dataset, arguments.definition, mirror_folder(arguments.mirror), arguments.output)
 
 
 if __name__ == "__main__":

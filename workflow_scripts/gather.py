@@ -20,9 +20,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from tradeoff.analysis.gather import gather, write_gathered
     from tradeoff.analysis.study_file import read_study
+    from tradeoff.fingerprint import fingerprint
 
     gathered = gather(read_study(arguments.study), arguments.results)
-    write_gathered(gathered, arguments.results / "tables")
+    write_gathered(gathered, arguments.results / "tables", fingerprint("workflow_scripts.gather"))
     for flag in gathered.flags:
         print(f"warning: {flag['run']}, {flag['probe']}: {flag['flag']}")
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from tradeoff.files import sole_worker
 from tradeoff.script import run_script
 
 
@@ -37,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from tradeoff.data.pack import pack
 
     form = Form(arguments.size, arguments.resize, arguments.interpolation)
-    pack(arguments.raw, arguments.output, form, arguments.workers, arguments.up_to * 1e9)
+    with sole_worker(arguments.output):
+        pack(arguments.raw, arguments.output, form, arguments.workers, arguments.up_to * 1e9)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from tradeoff.analysis.pareto_auc import Bootstrap, pareto_auc
     from tradeoff.artifacts.results import Results
+    from tradeoff.fingerprint import fingerprint
+    from tradeoff.seals import write_record
 
     results = Results(arguments.results)
     bootstrap = Bootstrap(arguments.bootstrap, arguments.seed, arguments.confidence)
@@ -36,6 +38,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, table in outputs.items():
         with whole_file(results.root / "tables" / f"{name}.csv") as temporary:
             table.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
+    folder = results.root / "tables"
+    write_record(
+        folder / "pareto_auc.record.json",
+        made=[folder / f"{name}.csv" for name in outputs],
+        read=[results.root / "study.json", folder / "gather.record.json"],
+        code=fingerprint("workflow_scripts.pareto_auc"),
+        bootstrap=arguments.bootstrap,
+        seed=arguments.seed,
+        confidence=arguments.confidence,
+    )
 
 
 if __name__ == "__main__":

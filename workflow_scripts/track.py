@@ -16,10 +16,11 @@ import yaml
 
 from tradeoff.data.registry import mirror_folder
 from tradeoff.errors import UserError
-from tradeoff.files import digest_of, read_json, whole_file
+from tradeoff.files import digest_of, whole_file
 from tradeoff.params import load_params
 from tradeoff.params.yaml_files import read_yaml
 from tradeoff.script import run_script
+from tradeoff.seals import read_sealed
 from tradeoff.study import Study
 from tradeoff.tracking import DATA_FILE, data_stages, study_file, study_stages
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         _write(DATA_FILE, {"stages": stages}, "the datasets of all studies")
         _write(file, wanted, f"the study {study.name}")
-    if arguments.made and digest_of(read_json(f"{study.root}/study.json")) != digest_of(study.summary()):
+    if arguments.made and digest_of(read_sealed(f"{study.root}/study.json")) != digest_of(study.summary()):
         raise UserError(
             f"{study.root}/study.json",
             "other params than today's, though Snakemake takes it for finished",

@@ -18,11 +18,21 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from tradeoff.analysis.metrics import metrics, trajectories
     from tradeoff.artifacts.results import Results
+    from tradeoff.fingerprint import fingerprint
+    from tradeoff.seals import write_record
 
     results = Results(arguments.results)
     with whole_file(results.root / "tables" / "trajectories.csv") as temporary:
         trajectories(results.study, results.probes).to_csv(temporary, index=False, lineterminator="\n")
     write_json(results.root / "metrics.json", metrics(results.study, results.probes, results.areas))
+    write_record(
+        results.root / "metrics.record.json",
+        made=[results.root / "metrics.json", results.root / "tables" / "trajectories.csv"],
+        read=[
+            results.root / file for file in ("study.json", "tables/probes.parquet", "tables/pareto_auc.csv")
+        ],
+        code=fingerprint("workflow_scripts.write_metrics"),
+    )
 
 
 if __name__ == "__main__":

@@ -18,12 +18,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from tradeoff.artifacts.numbers import as_json, as_latex, numbers
     from tradeoff.artifacts.results import Results
+    from tradeoff.fingerprint import fingerprint
+    from tradeoff.seals import write_record
 
     results = Results(arguments.results)
     found = numbers(results)
     write_json(results.root / "numbers.json", as_json(found))
     with whole_file(results.root / "numbers.tex") as temporary:
         temporary.write_text(as_latex(results.study["study"]["name"], found), encoding="utf-8")
+    write_record(
+        results.root / "numbers.record.json",
+        made=[results.root / "numbers.json", results.root / "numbers.tex"],
+        read=[
+            results.root / file for file in ("study.json", "tables/probes.parquet", "tables/pareto_auc.csv")
+        ],
+        code=fingerprint("workflow_scripts.write_numbers"),
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Set one table of a study as CSV, Markdown and LaTeX.
+"""Set one table of a study as CSV, Markdown and LaTeX, with the record of its making.
 
 python -m workflow_scripts.write_table --table auc --results results/quickstart \
     --output results/quickstart/tables/auc
@@ -21,10 +21,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from tradeoff.artifacts.results import Results
     from tradeoff.artifacts.tables import write
+    from tradeoff.fingerprint import fingerprint
+    from tradeoff.seals import write_record
 
     results = Results(arguments.results)
     module = load(arguments.table, results.study, TABLES)
     write(module.make(results), arguments.output)
+    entry, output = TABLES[arguments.table], arguments.output
+    write_record(
+        output.with_name(f"{output.name}.record.json"),
+        made=[output.with_name(f"{output.name}.{kind}") for kind in ("csv", "md", "tex")],
+        read=[results.root / file for file in ("study.json", *entry.reads)],
+        code=fingerprint("workflow_scripts.write_table", entry.module),
+    )
 
 
 if __name__ == "__main__":

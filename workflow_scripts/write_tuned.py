@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tradeoff.data.registry import mirror_folder
 from tradeoff.errors import UserError
-from tradeoff.files import digest_of, read_json, whole_file
+from tradeoff.files import digest_of, whole_file
 from tradeoff.params import load_params
 from tradeoff.params.load import tuned_file
 from tradeoff.script import run_script
+from tradeoff.seals import read_sealed
 from tradeoff.study import Study
 
 HEAD = """# Chosen by `make tune`, on validation images. Read by itself with {study}; delete it to be rid of it.
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     lines = [HEAD.format(study=arguments.files[-1].name, name=study.name)]
     for cell, spec in study.tuning().items():
         file = Path(study.root) / "tuned" / f"{cell}.json"
-        found = read_json(file)
+        found = read_sealed(file)
         if found["digest"] != digest_of(spec):
             raise UserError(str(file), "a search with other settings", "today's", "run `make tune`")
         values = ", ".join(f"{name}: {value!r}" for name, value in found["chosen"].items())

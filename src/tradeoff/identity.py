@@ -3,14 +3,20 @@
 import importlib.metadata
 import os
 import platform
+from collections.abc import Sequence
 
 LIBRARIES = ("torch", "timm", "peft", "numpy", "scipy", "pillow", "safetensors")
+# What decides a table or a figure.
+ARTIFACT_LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "matplotlib", "pillow")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide a result; Pillow and SciPy make corruptions."""
+def versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide a result.
+
+    By default those of jobs with torch; Pillow and SciPy make corruptions.
+    """
     return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in LIBRARIES
+        name: importlib.metadata.version(name) for name in libraries
     }
 
 

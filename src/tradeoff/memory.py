@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tradeoff.files import read_json, sha256_of, whole_file, write_json
+from tradeoff.files import read_json, sha256_of, whole_file
+from tradeoff.seals import read_sealed, write_sealed
 
 RECORDS = Path(".snakemake/metadata")
 UNFINISHED = Path(".snakemake/incomplete")  # what is named here is made again
@@ -25,7 +26,7 @@ def keep(memory: Path, places: Sequence[str]) -> None:
         if any(file == place or file.startswith(f"{place}/") for place in places) and Path(file).is_file():
             del record["endtime"]  # the file's date, which is another on every clone
             kept[file] = {"sha256": sha256_of(file), "record": record}
-    write_json(memory, kept)
+    write_sealed(memory, kept)
 
 
 def recall(memories: Iterable[Path]) -> list[str]:
@@ -37,7 +38,7 @@ def recall(memories: Iterable[Path]) -> list[str]:
     """
     unknown = []
     for memory in memories:
-        for file, kept in sorted(read_json(memory).items()):
+        for file, kept in sorted(read_sealed(memory).items()):
             path, record = Path(file), kept["record"]
             if not path.is_file() or _entry(UNFINISHED, file).exists():
                 continue

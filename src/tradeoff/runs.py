@@ -14,11 +14,12 @@ from tradeoff.data.packed import PackedDataset
 from tradeoff.data.registry import split_reference
 from tradeoff.data.splits import Split, load_split
 from tradeoff.devices import choose_device
-from tradeoff.files import canonical_json, digest_of, sha256_of, whole_file, write_json
+from tradeoff.files import canonical_json, digest_of, sha256_of, whole_file
 from tradeoff.identity import hardware, versions
 from tradeoff.robust_validation import robust_validation
 from tradeoff.schedules import kept_steps, probe_steps
-from tradeoff.training import Job, State, evaluate, train
+from tradeoff.seals import check_weights, sums, write_sealed
+from tradeoff.training import Job, State, check_snapshots, evaluate, train
 
 # What a run leaves; run.json, which says that the rest is whole, last.
 RESULTS = ("snapshots.safetensors", "training.parquet", "cost.json", "run.json")
@@ -44,7 +45,7 @@ def fine_tune(
         "digest": digest_of(spec),
         "code": code,
         "data_digest": packed.digest,
-        "weights_sha256": sha256_of(weights),
+        "weights_sha256": check_weights(weights),
     }
     parts = output / f"resume-{digest_of(identity)[:16]}"
     _drop_other_attempts(output, parts)
@@ -56,9 +57,10 @@ def fine_tune(
     state = train(job)
     steps = kept_steps(probe_steps(spec["probe_schedule"], state.step), spec["snapshots"])
     metadata = snapshots.metadata(spec["strategy_spec"], spec["backbone_spec"], identity["weights_sha256"])
+    check_snapshots(job.parts, state.sums)
     snapshots.join(job.parts, steps, output / "snapshots.safetensors", metadata)
     _write_log(output / "training.parquet", state, identity["digest"])
-    write_json(
+    write_sealed(
         output / "cost.json",
         {
             "train_seconds": state.seconds,
@@ -66,7 +68,7 @@ def fine_tune(
             "hardware": hardware(str(model.mean.device)),
         },
     )
-    write_json(
+    write_sealed(
         output / "run.json",
         identity
         | {
@@ -76,6 +78,7 @@ def fine_tune(
             "steps_per_epoch": math.ceil(len(train_set.labels) / spec["training"]["batch_size"]),
             "parameters": strategies.counts(model),
             "versions": versions(),
+            "sha256": sums(output, ("snapshots.safetensors", "training.parquet")),
         },
     )
     attempts.keep(parts, [output / name for name in RESULTS])
@@ -115,7 +118,7 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: 
         save_file(
             {name: tensor.contiguous().cpu() for name, tensor in model.net.state_dict().items()}, temporary
         )
-    write_json(
+    write_sealed(
         output / "backbone.json",
         {
             "source": "pre-trained here",

@@ -54,10 +54,12 @@ def trainable_state(model: Classifier) -> State:
     return {name: tensor.detach() for name, tensor in _own(model).items()}
 
 
-def write_part(folder: Path, step: int, state: State) -> None:
-    """Write the snapshot of one step as a file of its own, whole or not at all."""
-    with whole_file(_part(folder, step)) as temporary:
+def write_part(folder: Path, step: int, state: State) -> Path:
+    """Write the snapshot of one step as a file of its own, whole or not at all; return its path."""
+    part = _part(folder, step)
+    with whole_file(part) as temporary:
         save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, temporary)
+    return part
 
 
 def load_part(model: Classifier, folder: Path, step: int) -> None:

@@ -59,8 +59,11 @@ def study_stages(study: Study, overlays: Sequence[str]) -> dict[str, Any]:
     packed = sorted({study.packed(name, backbone) for name, backbone in _forms(study)})
     runs = [f"{study.root}/{part}" for part in ("backbones", "runs", "probes")]
     attacked = "frontiers" in available(study.summary(), FIGURES)
-    outputs = ["study.json", "tables", "figures", "explorer.html"]
-    outputs += ["numbers.json", "numbers.tex"] if attacked else []
+    outputs = ["study.json", "tables", "figures", "explorer.html", "explorer.record.json"]
+    outputs += ["provenance.json", "provenance.md"]
+    outputs += (
+        ["metrics.record.json", "numbers.record.json", "numbers.json", "numbers.tex"] if attacked else []
+    )
     stages = {
         "runs": _stage(
             f"pretrained backbones, fine-tuning runs, and probes of their snapshots, of {study.name}",

@@ -5,6 +5,7 @@ dropout's masks of their step. A run that was killed and continues from its last
 the same bits as one that was not, on the same machine and number of threads.
 """
 
+import io
 import math
 import pickle
 import shutil
@@ -26,11 +27,12 @@ from tradeoff.backbones import Classifier
 from tradeoff.batches import to_device
 from tradeoff.data.splits import Split
 from tradeoff.errors import UserError
-from tradeoff.files import whole_file
+from tradeoff.files import sha256_of
 from tradeoff.objectives.base import Moment, Objective
 from tradeoff.progress import Progress
 from tradeoff.robust_validation import RobustValidation
 from tradeoff.schedules import kept_steps, learning_rate, probe_steps, total_steps
+from tradeoff.seals import check, read_sealed_bytes, write_sealed_bytes
 from tradeoff.splitmix import FIRST, GOLDEN_GAMMA, SECOND, mix
 from tradeoff.strategies.applied import Applied
 from tradeoff.termination import asked_to_stop
@@ -77,11 +79,12 @@ class Job:
 
 @dataclass
 class State:
-    """Where a training stands, beside the model and the optimizer."""
+    """Where a training stands, beside the model and the optimizer. sums: sha256 of its snapshots' files, by name."""
 
     step: int
     rows: list[dict[str, Any]]
     seconds: float
+    sums: dict[str, str]
 
 
 def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
@@ -304,6 +307,13 @@ def _diverged(job: Job, found: str, rate: float) -> UserError:
 # --- resuming
 
 
+def check_snapshots(parts: Path, sums: dict[str, str]) -> None:
+    """UserError unless the snapshots' files in a folder, as many as are left, are as they were written."""
+    for name, sha256 in sums.items():
+        if (parts / name).exists():
+            check(parts / name, sha256)
+
+
 def _state_file(parts: Path) -> Path:
     return parts / "state.pt"
 
@@ -315,17 +325,11 @@ def _save(job: Job, optimizer: torch.optim.Optimizer, state: State, kept: list[i
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             rate = state.rows[-1]["learning_rate"] if state.rows else 0.0
             raise _diverged(job, f"{name} not finite after step {state.step}", rate)
-    snapshots.write_part(job.parts, state.step, tensors)
-    with whole_file(_state_file(job.parts)) as temporary:
-        torch.save(
-            {
-                "step": state.step,
-                "rows": state.rows,
-                "seconds": state.seconds,
-                "optimizer": optimizer.state_dict(),
-            },
-            temporary,
-        )
+    part = snapshots.write_part(job.parts, state.step, tensors)
+    state.sums[part.name] = sha256_of(part)
+    content = io.BytesIO()
+    torch.save(vars(state) | {"optimizer": optimizer.state_dict()}, content)
+    write_sealed_bytes(_state_file(job.parts), content.getvalue())
     snapshots.drop_parts(job.parts, {*kept, state.step})
 
 
@@ -333,14 +337,15 @@ def _resume(job: Job, optimizer: torch.optim.Optimizer) -> State:
     """Continue from the last saved state, or start anew when there is none or it cannot be read."""
     file = _state_file(job.parts)
     if not file.exists():
-        return State(0, [], 0.0)
+        return State(0, [], 0.0, {})
     try:
-        saved = torch.load(file, weights_only=True, map_location="cpu")
+        saved = torch.load(io.BytesIO(read_sealed_bytes(file)), weights_only=True, map_location="cpu")
+        check_snapshots(job.parts, saved["sums"])
         snapshots.load_part(job.model, job.parts, saved["step"])
     except (pickle.UnpicklingError, EOFError, RuntimeError, UserError) as error:  # the file is torn
         print(f"{job.label}: cannot continue from {file} ({error}); starting anew")
         shutil.rmtree(job.parts)
-        return State(0, [], 0.0)
+        return State(0, [], 0.0, {})
     optimizer.load_state_dict(saved["optimizer"])
     print(f"{job.label}: continuing after step {saved['step']}")
-    return State(saved["step"], saved["rows"], saved["seconds"])
+    return State(saved["step"], saved["rows"], saved["seconds"], saved["sums"])

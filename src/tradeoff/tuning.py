@@ -16,8 +16,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tradeoff.data.packed import PackedDataset
 from tradeoff.errors import UserError
-from tradeoff.files import digest_of, read_json, sha256_of, write_json
+from tradeoff.files import digest_of
 from tradeoff.runs import try_out
+from tradeoff.seals import check_weights, read_sealed, write_sealed
 
 DIGITS = 3  # that values are rounded to, so that a params file can state them
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
@@ -42,7 +43,7 @@ def tune(
         "digest": digest_of(spec),
         "code": code,
         "data_digest": PackedDataset.open(data).digest,
-        "weights_sha256": sha256_of(weights),
+        "weights_sha256": check_weights(weights),
     }
     scratch = output.with_name(f"{output.stem}.trials-{digest_of(identity)[:16]}")
     for folder in output.parent.glob(f"{output.stem}.trials-*"):
@@ -66,7 +67,7 @@ def tune(
         shutil.rmtree(scratch / "run", ignore_errors=True)
         print(f"trial {len(trials.done)}/{spec['trials']}: {values} {state} at {accuracy:.4f}", flush=True)
     best = max((t for t in trials.done if t["state"] == "complete"), key=lambda t: t["accuracy"])
-    write_json(
+    write_sealed(
         output,
         identity
         | {
@@ -85,7 +86,7 @@ class _Trials:
     def __init__(self, spec: dict[str, Any], file: Path) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.spec, self.file = spec, file
-        self.done: list[dict[str, Any]] = read_json(file) if file.exists() else []
+        self.done: list[dict[str, Any]] = read_sealed(file)["trials"] if file.exists() else []
         self.space: dict[str, BaseDistribution] = {
             name: FloatDistribution(low, high, log=True) for name, (low, high) in spec["search"].items()
         }
@@ -122,7 +123,7 @@ class _Trials:
                 "rungs": dict(rungs),
             }
         )
-        write_json(self.file, self.done)
+        write_sealed(self.file, {"trials": self.done})
 
     def _study(self) -> optuna.Study:
         """A study that knows the trials so far, and draws from a stream that only their number decides."""

@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 from tradeoff.analysis.masked import masked
 from tradeoff.analysis.outcomes import read_identity
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile
-from tradeoff.data.packed import PackedDataset
+from tradeoff.data.packed import PackedDataset, packed_alike
+from tradeoff.data.registry import split_reference
 from tradeoff.errors import UserError
-from tradeoff.files import canonical_json, read_json, whole_file, write_json
+from tradeoff.files import canonical_json, whole_file, write_json
+from tradeoff.seals import read_checked, read_sealed, recorded_sum, write_record
 
 PROBE_COLUMNS = (
     *("step", "epoch", "test_set", "domain", "probe", "threat", "epsilon"),
@@ -35,50 +37,62 @@ class Gathered:
     probes: one row per run, snapshot, test set and epsilon; training: one row per logged step.
     runs: one row per run, with its digest and sizes; flags: what the probes found
     suspicious, or what is when one is compared with another, one row per warning.
+    records: the files that say what each run and probe is, with the sums of what was read.
     """
 
     probes: pa.Table
     training: pa.Table
     runs: list[dict[str, Any]]
     flags: list[dict[str, str]]
+    records: list[Path]
 
 
 def gather(study: StudyFile, results: Path) -> Gathered:
     """Read every run and probe of a study below `results`.
 
-    UserError for a file that is missing, cut short or without the expected columns, and for a run or
-    probe that other params, code, data or weights made: nothing that is not today's gets into a table.
+    UserError for a file that is missing, damaged or without the expected columns, and for a run or
+    probe that other params, code, data or weights made: nothing that is not today's gets into a table. Probes of a
+    backbone have to agree on the data of each test set, and with its runs on theirs.
     Folders of packed data are relative to the current folder; one that is absent is not compared.
     """
     probes, training, runs, flags = [], [], [], []
+    records = [results / "study.json"]
+    tested = _TestedData()
     for run in study["runs"]:
         name = run["run"]
         folder = results / "runs" / name
-        record = read_json(folder / "run.json")
+        record = read_sealed(folder / "run.json")
+        records.append(folder / "run.json")
         _compare(run, folder / "run.json", record, _today(run, results))
         runs.append(_columns_of(run) | {"digest": run["digest"]} | _parameters(record))
-        log = _read(folder / "training.parquet", TRAINING_COLUMNS)
+        tested.check(run, folder / "run.json", {run["dataset"]: record["data_digest"]})
+        log = _read(folder / "training.parquet", folder / "run.json", TRAINING_COLUMNS)
         _compare(run, folder / "training.parquet", _identity(log), {"digest": run["digest"]})
         training.append(_labelled(_numbers(log), run))
         rows: list[dict[str, Any]] = []
         for probe, digest in run["probes"].items():
             path = results / "probes" / name / f"{probe}.parquet"
-            table = _read(path, PROBE_COLUMNS)
+            records.append(path.with_suffix(".record.json"))
+            table = _read(path, records[-1], PROBE_COLUMNS)
             identity = _identity(table)
             made_by = {"probe_digest": digest, "probe_code": run["probe_code"][probe]}
             _compare(run, path, identity, made_by | _run_identity(record))
             outcomes = path.with_name(f"{probe}.outcomes.safetensors")
             _compare(run, outcomes, read_identity(outcomes), identity)
+            tested.check(run, path, identity["data_digests"])
             probes.append(_labelled(table.select(PROBE_COLUMNS), run))
             rows += table.select(PROBE_COLUMNS).to_pylist()
             found = json.loads((table.schema.metadata or {}).get(b"flags", b"[]"))
             flags += [{"run": name, "probe": probe, "flag": _words(flag)} for flag in found]
         flags += [{"run": name, **flag} for flag in masked(rows)]
-    return Gathered(_joined(probes), _joined(training), runs, flags)
+    return Gathered(_joined(probes), _joined(training), runs, flags, records)
 
 
-def write_gathered(gathered: Gathered, folder: Path) -> None:
-    """Write probes.parquet, training.parquet, runs.csv and flags.json into a folder, each whole or absent."""
+def write_gathered(gathered: Gathered, folder: Path, code: str) -> None:
+    """Write probes.parquet, training.parquet, runs.csv, flags.json and their record, each whole or absent.
+
+    code: fingerprint of the code that runs.
+    """
     for name in ("probes", "training"):
         with whole_file(folder / f"{name}.parquet") as temporary:
             pq.write_table(getattr(gathered, name), temporary)
@@ -87,16 +101,42 @@ def write_gathered(gathered: Gathered, folder: Path) -> None:
         writer.writeheader()
         writer.writerows(gathered.runs)
     write_json(folder / "flags.json", gathered.flags)
+    made = [folder / name for name in ("probes.parquet", "training.parquet", "runs.csv", "flags.json")]
+    write_record(folder / "gather.record.json", made, gathered.records, code)
+
+
+class _TestedData:
+    """The digest of each packed dataset that runs and probes say they were made with."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], tuple[str, Path]] = {}
+
+    def check(self, run: dict[str, Any], path: Path, digests: dict[str, str]) -> None:
+        """Refuse a file of a run that was made with other data than a file before it, or than are packed now.
+
+        digests: by dataset reference.
+        """
+        for reference, digest in digests.items():
+            name, _ = split_reference(reference)
+            key = (run["backbone"], name)
+            if key not in self.known:
+                packed = packed_alike(Path(run["data"]), name)
+                today = (PackedDataset.open(packed).digest, packed) if packed.exists() else (digest, path)
+                self.known[key] = today
+            known, source = self.known[key]
+            if digest != known:
+                raise UserError(
+                    f"run {run['run']}",
+                    f"the data digest {_short(digest)} of {name} in {path}",
+                    f"{_short(known)}, as in {source}",
+                    "it was made with other data: delete that file and rerun",
+                )
 
 
 def _today(run: dict[str, Any], results: Path) -> dict[str, Any]:
-    """What run.json has to say: today's settings, weights, and data if they are there."""
-    backbone = read_json(results / "backbones" / run["backbone"] / "backbone.json")
-    expected = {"digest": run["digest"], "code": run["code"], "weights_sha256": backbone["sha256"]}
-    packed = Path(run["data"])
-    if packed.exists():
-        expected["data_digest"] = PackedDataset.open(packed).digest
-    return expected
+    """What run.json has to say: today's settings, code and weights."""
+    backbone = read_sealed(results / "backbones" / run["backbone"] / "backbone.json")
+    return {"digest": run["digest"], "code": run["code"], "weights_sha256": backbone["sha256"]}
 
 
 def _parameters(record: dict[str, Any]) -> dict[str, int]:
@@ -108,6 +148,7 @@ def _run_identity(record: dict[str, Any]) -> dict[str, Any]:
     return {
         "run_digest": record["digest"],
         "run_code": record["code"],
+        "snapshots_sha256": record["sha256"]["snapshots.safetensors"],
         "weights_sha256": record["weights_sha256"],
     }
 
@@ -144,11 +185,10 @@ def _words(flag: Any) -> str:
     return flag if isinstance(flag, str) else json.dumps(flag, sort_keys=True)
 
 
-def _read(path: Path, columns: Sequence[str]) -> pa.Table:
+def _read(path: Path, record: Path, columns: Sequence[str]) -> pa.Table:
+    content = read_checked(path, recorded_sum(path, record))
     try:
-        table = pq.read_table(path, partitioning=None)
-    except FileNotFoundError:
-        raise UserError(str(path), "no such file", "a Parquet file", "rerun the rule that makes it") from None
+        table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             str(path), f"a broken file ({error})", "a whole Parquet file", "delete it and rerun"

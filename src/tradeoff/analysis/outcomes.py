@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from tradeoff.errors import UserError
+from tradeoff.seals import check, recorded_sum
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class AttackOutcomes:
 
 
 def read_attack_outcomes(path: Path) -> AttackOutcomes:
-    """Read <probe>.outcomes.safetensors; UserError when it is missing, cut short or lacks something."""
+    """Read <probe>.outcomes.safetensors; UserError when it is missing, damaged or lacks something."""
     with _opened(path) as file:
         tensors: dict[str, Any] = {name: file.get_tensor(name) for name in ("first_failure", "steps", "ids")}
         epsilons = json.loads((file.metadata() or {})["epsilons"])
@@ -49,7 +50,7 @@ def read_attack_outcomes(path: Path) -> AttackOutcomes:
 
 
 def read_identity(path: Path) -> dict[str, Any]:
-    """Return what any probe's outcomes say they are of; UserError when missing, cut short or silent."""
+    """Return what any probe's outcomes say they are of; UserError when missing, damaged or silent."""
     with _opened(path) as file:
         identity: dict[str, Any] = json.loads((file.metadata() or {})["identity"])
     return identity
@@ -57,13 +58,10 @@ def read_identity(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    check(path, recorded_sum(path, path.with_name(f"{path.name.split('.')[0]}.record.json")))
     try:
         with safe_open(str(path), framework="np") as file:
             yield file
-    except FileNotFoundError:
-        raise UserError(
-            str(path), "no such file", "outcomes of a probe", "rerun the rule that makes it"
-        ) from None
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(
             str(path), f"a broken file ({error})", "whole outcomes of a probe", "delete it and rerun"

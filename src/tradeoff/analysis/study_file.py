@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tradeoff.errors import UserError
-from tradeoff.files import read_json
 from tradeoff.params.epsilon import format_epsilon, parse_epsilon
+from tradeoff.seals import read_sealed
 
 StudyFile = dict[str, Any]
 
@@ -31,8 +31,8 @@ class Threat:
 
 def read_study(path: str | Path) -> StudyFile:
     """Read results/<study>/study.json; UserError when it is missing, broken, or no study."""
-    study = read_json(path)
-    if not isinstance(study, dict) or not {"study", "params", "runs"} <= set(study):
+    study = read_sealed(path)
+    if not {"study", "params", "runs"} <= set(study):
         raise UserError(
             str(path), "something else", "a study with params and runs", "rerun the rule that makes it"
         )

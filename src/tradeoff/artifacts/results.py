@@ -1,5 +1,7 @@
 """What artifacts are made from: a study's tables, read once each and only when asked for."""
 
+import io
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +13,8 @@ from tradeoff.analysis.metrics import panel_names
 from tradeoff.analysis.points import PANEL
 from tradeoff.analysis.study_file import StudyFile, Threat, headline, read_study
 from tradeoff.artifacts.looks import method_look
-from tradeoff.errors import UserError
-from tradeoff.files import read_json
 from tradeoff.params.epsilon import format_epsilon
+from tradeoff.seals import read_checked, recorded_sum
 
 
 @dataclass(frozen=True)
@@ -79,42 +80,37 @@ class Results:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        return self._csv("runs")
+        return self._csv("runs", "gather")
 
     @cached_property
     def flags(self) -> pd.DataFrame:
         """What the probes found suspicious: run, probe and flag, in words."""
-        return pd.DataFrame(read_json(self.root / "tables" / "flags.json"), columns=["run", "probe", "flag"])
+        flags = json.loads(self._content("flags.json", "gather"))
+        return pd.DataFrame(flags, columns=["run", "probe", "flag"])
 
     @cached_property
     def areas(self) -> pd.DataFrame:
-        return self._csv("pareto_auc")
+        return self._csv("pareto_auc", "pareto_auc")
 
     @cached_property
     def frontiers(self) -> pd.DataFrame:
-        return self._csv("frontiers")
+        return self._csv("frontiers", "pareto_auc")
 
     @cached_property
     def variants(self) -> pd.DataFrame:
         """Areas of the variants of swept families."""
-        return self._csv("variants")
+        return self._csv("variants", "pareto_auc")
 
     def _parquet(self, name: str) -> pd.DataFrame:
-        path = self.root / "tables" / f"{name}.parquet"
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from None
+        return pd.read_parquet(io.BytesIO(self._content(f"{name}.parquet", "gather")))
 
-    def _csv(self, name: str) -> pd.DataFrame:
-        path = self.root / "tables" / f"{name}.csv"
-        try:
-            return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"variant": str}).fillna(
-                {"variant": ""}
-            )
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from None
+    def _csv(self, name: str, rule: str) -> pd.DataFrame:
+        content = io.BytesIO(self._content(f"{name}.csv", rule))
+        return pd.read_csv(content, keep_default_na=False, na_values=[""], dtype={"variant": str}).fillna(
+            {"variant": ""}
+        )
 
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(str(path), f"no readable table ({error})", "a whole table", "delete it and rerun")
+    def _content(self, name: str, rule: str) -> bytes:
+        """The bytes of a table; UserError unless they are those that the rule which made it recorded."""
+        folder = self.root / "tables"
+        return read_checked(folder / name, recorded_sum(folder / name, folder / f"{rule}.record.json"))

@@ -12,7 +12,7 @@ from tradeoff.data.raw import RawDataset
 from tradeoff.data.readers import read_folder, read_generated, read_parquet
 from tradeoff.data.source import Columns, DatasetSource, Hub
 from tradeoff.errors import UserError
-from tradeoff.files import sha256_of, write_json
+from tradeoff.seals import sums, write_sealed
 
 
 def fetch(
@@ -37,7 +37,7 @@ def fetch(
         if kind != "hub":  # what was downloaded is continued next time
             shutil.rmtree(scratch, ignore_errors=True)
         raise
-    write_json(
+    write_sealed(
         output / "source.json",
         {
             "dataset": name,
@@ -48,7 +48,7 @@ def fetch(
             "class_names": list(dataset.class_names),
             "domain_names": list(dataset.domain_names),
             "n": counts,
-            "sha256": {file: sha256_of(output / file) for file in ("train.parquet", "test.parquet")},
+            "sha256": sums(output, ("train.parquet", "test.parquet")),
             **dataset.origin,
         },
     )

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from tradeoff.data.decode import INTERPOLATIONS, RESIZES, DecodeError, Form, decode
 from tradeoff.data.raw import open_parquet
 from tradeoff.errors import UserError
-from tradeoff.files import read_json, sha256_of, whole_file, write_json
+from tradeoff.files import whole_file
+from tradeoff.seals import check, read_sealed, recorded, sums, write_sealed
 from tradeoff.termination import end_with_parent
 
 ROWS_AT_ONCE = 500
@@ -44,7 +45,9 @@ def pack(raw: Path, output: Path, form: Form, workers: int = 1, up_to: float = m
             f"size {form.size}, resize {form.resize}, interpolation {form.interpolation}",
             f"a positive size, {' or '.join(RESIZES)}, {' or '.join(INTERPOLATIONS)}",
         )
-    source = read_json(raw / "source.json")
+    source = read_sealed(raw / "source.json")
+    for fetched, sha256 in recorded(raw / "source.json").items():
+        check(fetched, sha256)
     index = _index(raw)
     _check_test_images(raw, index, source)
     decoded = len(index) * 3 * form.size**2
@@ -69,7 +72,7 @@ def pack(raw: Path, output: Path, form: Form, workers: int = 1, up_to: float = m
         )
     with whole_file(output / "index.parquet") as temporary:
         pq.write_table(index, temporary)
-    write_json(
+    write_sealed(
         output / "manifest.json",
         {
             "shape": shape,
@@ -82,7 +85,7 @@ def pack(raw: Path, output: Path, form: Form, workers: int = 1, up_to: float = m
             "duplicates": duplicates.counts(),
             "leaked_test_rows": duplicates.leaked,
             "bytes": {name: (output / name).stat().st_size for name in files},
-            "sha256": {name: sha256_of(output / name) for name in files},
+            "sha256": sums(output, files),
             "source": {
                 key: value for key, value in source.items() if key not in ("class_names", "domain_names")
             },

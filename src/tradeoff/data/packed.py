@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from tradeoff.data.decode import Form
 from tradeoff.data.streamed import StreamedImages
 from tradeoff.errors import UserError
-from tradeoff.files import digest_of, read_json, sha256_of
+from tradeoff.files import digest_of, sha256_of
+from tradeoff.seals import read_sealed
 
 HASHED_BELOW = 256 * 2**20  # bytes; larger files are checked by their size alone
 
@@ -41,11 +42,10 @@ class PackedDataset:
     def open(cls, folder: str | Path) -> "PackedDataset":
         """Open a folder that `tradeoff.data.pack` made; UserError when its files are not those packed."""
         folder = Path(folder)
-        manifest = read_json(folder / "manifest.json")
+        manifest = read_sealed(folder / "manifest.json")
         for name in manifest["bytes"]:
             _check(folder / name, manifest["bytes"][name], manifest["sha256"][name])
         index = pq.read_table(folder / "index.parquet")
-        content = {key: manifest[key] for key in ("sha256", "class_names", "domain_names")}
         return cls(
             folder,
             _images(folder / "images.npy", manifest),
@@ -54,7 +54,7 @@ class PackedDataset:
             index["split"].to_numpy(),
             tuple(manifest["class_names"]),
             tuple(manifest["domain_names"]),
-            digest_of(content),
+            content_digest(manifest),
             _streamed(folder, manifest, index) if "encoded.bin" in manifest["bytes"] else None,
         )
 
@@ -72,6 +72,16 @@ class PackedDataset:
         consecutive = rows[-1] - rows[0] + 1 == len(rows)
         taken: np.ndarray = self.images[rows[0] : rows[-1] + 1] if consecutive else self.images[rows]
         return taken
+
+
+def content_digest(manifest: dict[str, Any]) -> str:
+    """Return the digest of what a packed dataset's manifest says is in it."""
+    return digest_of({key: manifest[key] for key in ("sha256", "class_names", "domain_names")})
+
+
+def packed_alike(folder: Path, dataset: str) -> Path:
+    """Return the folder of another dataset, packed in the form that the one in `folder` is."""
+    return folder.with_name("@".join([dataset, *folder.name.split("@")[1:]]))
 
 
 def _images(path: Path, manifest: dict[str, Any]) -> np.ndarray:

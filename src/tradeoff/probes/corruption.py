@@ -1,5 +1,7 @@
 """Accuracy under common corruptions at every severity, on the run's own test set. The clean accuracy comes with it."""
 
+import hashlib
+import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +14,11 @@ from torch import nn
 from tradeoff import corruptions
 from tradeoff.attacks.engine import Compute
 from tradeoff.corruptions.corrupt import corrupt
+from tradeoff.errors import UserError
 from tradeoff.files import sole_worker, whole_file
 from tradeoff.probes.clean import classified
 from tradeoff.probes.measured import Measured, TestSet
+from tradeoff.seals import check, recorded_sum, write_sealed
 
 # Images corrupted at a time: as many as fit into memory at any size.
 BLOCK = 256
@@ -103,7 +107,7 @@ def evaluate(
 
 def _corrupted(test: TestSet, name: str, severity: int, seed: int, folder: Path) -> Corrupted:
     file = folder / test.reference / f"{name}-{severity}.npy"
-    if not file.exists():
+    if not _whole(file):
         before = time.monotonic()
         _write(file, test, name, severity, seed)
         print(f"images under {name} {severity}: made in {time.monotonic() - before:.1f} s", flush=True)
@@ -111,11 +115,26 @@ def _corrupted(test: TestSet, name: str, severity: int, seed: int, folder: Path)
     return Corrupted(test.reference, images, test.labels, test.ids, name, severity)
 
 
+def _whole(file: Path) -> bool:
+    """Say whether corrupted images are there, as they were written."""
+    try:
+        check(file, recorded_sum(file, file.with_suffix(".json")))
+    except UserError:
+        return False
+    return True
+
+
 def _write(file: Path, test: TestSet, name: str, severity: int, seed: int) -> None:
     header = {"descr": "|u1", "fortran_order": False, "shape": test.images.shape}
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, header)
+    digest = hashlib.sha256(head.getvalue())
     with whole_file(file) as temporary, open(temporary, "wb") as out:
         # Not mapped into memory: on a full disk that ends in a signal, not in an error.
-        np.lib.format.write_array_header_1_0(out, header)
+        out.write(head.getvalue())
         for first in range(0, len(test.labels), BLOCK):
             rows = slice(first, first + BLOCK)
-            out.write(corrupt(test.images[rows], test.ids[rows], name, severity, seed).tobytes())
+            block = corrupt(test.images[rows], test.ids[rows], name, severity, seed).tobytes()
+            digest.update(block)
+            out.write(block)
+    write_sealed(file.with_suffix(".json"), {"sha256": {file.name: digest.hexdigest()}})

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
+from safetensors.numpy import load, save
 from torch import nn
 
 from tradeoff import probes, snapshots, strategies
@@ -24,22 +24,37 @@ from tradeoff.data.registry import split_reference
 from tradeoff.data.splits import load_split
 from tradeoff.devices import choose_device
 from tradeoff.errors import UserError
-from tradeoff.files import canonical_json, digest_of, read_json, sha256_of, sole_worker, write_json
+from tradeoff.files import digest_of, sha256_of, sole_worker
 from tradeoff.identity import hardware, versions
 from tradeoff.params.epsilon import format_epsilon
 from tradeoff.probes.flags import flags
 from tradeoff.probes.measured import Measured, TestSet
 from tradeoff.probes.results import write_table
+from tradeoff.seals import (
+    check,
+    check_weights,
+    finished,
+    read_sealed,
+    read_sealed_bytes,
+    recorded_sum,
+    sums,
+    write_sealed,
+    write_sealed_bytes,
+)
 from tradeoff.tensor_files import write_arrays
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the results go: the tidy table, per-sample outcomes, and what it cost."""
+    """Where the results go: the tidy table, per-sample outcomes, what it cost, and the record of all that."""
 
     table: Path
     outcomes: Path
     cost: Path
+
+    @property
+    def record(self) -> Path:
+        return self.table.with_suffix(".record.json")
 
 
 def probe_run(
@@ -55,7 +70,7 @@ def probe_run(
     *,
     join: bool = True,
 ) -> None:
-    """Evaluate every snapshot of a run and write the three files of `outputs`.
+    """Evaluate every snapshot of a run and write the files of `outputs`.
 
     probe: the probe's settings (kind, its parameters, name, limit, compute). digest: of these settings and the
     run's; code: fingerprint of the probe's code; the table keeps both. run: the run's folder. weights: the
@@ -65,9 +80,11 @@ def probe_run(
     files. device: see `devices.choose_device`. UserError when a test set has other classes than the run, or a file
     is missing or foreign.
     """
-    about = read_json(run / "run.json")
+    about = read_sealed(run / "run.json")
+    file = run / "snapshots.safetensors"
+    check(file, recorded_sum(file, run / "run.json"))
     test_sets = _test_sets(data, about, probe["limit"])
-    steps = snapshots.steps(run / "snapshots.safetensors")
+    steps = snapshots.steps(file)
     identity = _identity(digest, code, about, data)
     parts = _Parts(outputs.table, identity)
     parts.drop_other_attempts()
@@ -106,12 +123,10 @@ def probe_run(
 
 
 def is_done(digest: str, code: str, run: Path, data: dict[str, Path], outputs: Outputs) -> bool:
-    """Whether the three files are there, made of exactly what `probe_run` would be given now."""
-    if not all(file.is_file() for file in (outputs.table, outputs.outcomes, outputs.cost)):
-        return False
-    metadata = pq.read_schema(outputs.table).metadata or {}
-    expected = _identity(digest, code, read_json(run / "run.json"), data)
-    return bool(metadata.get(b"identity", b"") == canonical_json(expected).encode())
+    """Whether the files are there and whole, made of exactly what `probe_run` would be given now."""
+    return outputs.cost.is_file() and finished(
+        outputs.record, _identity(digest, code, read_sealed(run / "run.json"), data)
+    )
 
 
 class _Subject:
@@ -121,7 +136,7 @@ class _Subject:
         spec = about["spec"]
         strategy = spec["strategy_spec"]
         self.file = run / "snapshots.safetensors"
-        self.metadata = snapshots.metadata(strategy, spec["backbone_spec"], sha256_of(weights))
+        self.metadata = snapshots.metadata(strategy, spec["backbone_spec"], check_weights(weights))
         self.model = build(spec["backbone_spec"], len(about["class_names"]), spec["seed"], weights)
         strategies.apply(self.model, strategy["name"], strategy["params"], spec["seed"])
         self.device = device
@@ -151,7 +166,12 @@ class _Parts:
                 shutil.rmtree(folder)
 
     def has(self, step: int) -> bool:
-        return self._file(step).exists()
+        """Say whether a step has a part; one that was damaged counts as missing."""
+        try:
+            self._read(step)
+        except (FileNotFoundError, UserError):
+            return False
+        return True
 
     def missing(self, steps: list[int]) -> list[int]:
         """Return the steps that have no part yet."""
@@ -168,7 +188,9 @@ class _Parts:
         place = steps.index(step)
         if place == 0:
             return None
-        with safe_open(self._hints(steps[place - 1]), "numpy") as opened:
+        before = self._hints(steps[place - 1])
+        check(before, self._read(steps[place - 1])[1]["hints_sha256"])
+        with safe_open(before, "numpy") as opened:
             hints: np.ndarray = opened.get_tensor("hints")
         return hints
 
@@ -182,8 +204,10 @@ class _Parts:
             "metadata": measured.metadata,
             "seconds": seconds,
             "preparing": preparing,
+            "hints_sha256": None if measured.hints is None else sha256_of(self._hints(step)),
         }
-        write_arrays(self._file(step), measured.outcomes, {"about": json.dumps(about)})
+        arrays = {name: np.ascontiguousarray(array) for name, array in measured.outcomes.items()}
+        write_sealed_bytes(self._file(step), save(arrays, {"about": json.dumps(about)}))
         for file in self.folder.glob("*.hints"):
             if file != self._hints(step):
                 file.unlink()
@@ -195,18 +219,16 @@ class _Parts:
             file.unlink()
 
     def load(self, step: int) -> tuple[Measured, float, float]:
-        """Return what `save` was given; UserError when the file is not whole."""
-        file = self._file(step)
-        try:
-            with safe_open(file, "numpy") as opened:
-                outcomes = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-                about = json.loads(opened.metadata()["about"])
-        except (SafetensorError, OSError, ValueError, KeyError) as error:
-            raise UserError(
-                str(file), f"a broken file ({error})", "a snapshot's results", "delete it and rerun"
-            ) from None
+        """Return what `save` was given; UserError when the file was damaged since."""
+        outcomes, about = self._read(step)
         measured = Measured(about["rows"], outcomes, about["diagnostics"], about["metadata"])
         return measured, about["seconds"], about["preparing"]
+
+    def _read(self, step: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        content = read_sealed_bytes(self._file(step))
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        return load(content), json.loads(header["__metadata__"]["about"])
 
     def _hints(self, step: int) -> Path:
         return self.folder / f"{step:08d}.hints"
@@ -225,7 +247,7 @@ def _gather(
     subject: _Subject,
     outputs: Outputs,
 ) -> None:
-    """Join the parts of all snapshots and write the results; the table, which names them, last."""
+    """Join the parts of all snapshots and write the results; the record, which names them, last."""
     loaded = [parts.load(step) for step in steps]
     rows = [
         {
@@ -254,7 +276,7 @@ def _gather(
     seconds = {str(step): taken for step, (_, taken, _) in zip(steps, loaded, strict=True)}
     preparing = sum(prepared for _, _, prepared in loaded)
     images = len(steps) * sum(map(len, first.outcomes.values()))
-    write_json(
+    write_sealed(
         outputs.cost,
         {
             "seconds": preparing + sum(seconds.values()),
@@ -262,13 +284,14 @@ def _gather(
             "seconds_by_step": seconds,
             "images": images,
             "hardware": hardware(str(subject.device)),
-            "versions": versions(),
         },
     )
     write_arrays(
         outputs.outcomes, tensors, first.metadata | {"identity": json.dumps(identity, sort_keys=True)}
     )
     write_table(outputs.table, rows, identity, suspicious)
+    made = sums(outputs.table.parent, (outputs.table.name, outputs.outcomes.name))
+    write_sealed(outputs.record, identity | {"versions": versions(), "sha256": made})
 
 
 def _identity(digest: str, code: str, about: dict[str, Any], data: dict[str, Path]) -> dict[str, Any]:
@@ -278,6 +301,7 @@ def _identity(digest: str, code: str, about: dict[str, Any], data: dict[str, Pat
         "probe_code": code,
         "run_digest": about["digest"],
         "run_code": about["code"],
+        "snapshots_sha256": about["sha256"]["snapshots.safetensors"],
         "weights_sha256": about["weights_sha256"],
         "data_digests": {reference: PackedDataset.open(folder).digest for reference, folder in data.items()},
     }

@@ -17,9 +17,10 @@ from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.text import interval
 from tradeoff.errors import UserError
-from tradeoff.files import digest_of, read_json, sha256_of
+from tradeoff.files import digest_of, sha256_of
 from tradeoff.fingerprint import fingerprint
 from tradeoff.report.html import details, escaped, plain_table, table
+from tradeoff.seals import read_sealed
 
 FLAGS = "flags"  # the table that has a section of its own
 SHORT = 12  # digits of a digest that a reader needs
@@ -186,8 +187,7 @@ def _missing(refused: dict[str, str], registry: dict[str, Entry]) -> str:
 
 
 def _record(results: Results, run: dict[str, Any]) -> dict[str, Any]:
-    record: dict[str, Any] = read_json(results.root / "runs" / run["run"] / "run.json")
-    return record
+    return read_sealed(results.root / "runs" / run["run"] / "run.json")
 
 
 def _costs(results: Results) -> Iterator[tuple[str, str, float, str]]:
@@ -201,7 +201,7 @@ def _costs(results: Results) -> Iterator[tuple[str, str, float, str]]:
 
 
 def _cost(rule: str, run: str, path: Path, key: str) -> tuple[str, str, float, str]:
-    record = read_json(path)
+    record = read_sealed(path)
     hardware = record["hardware"]
     machine = hardware.get("gpu") or f"{hardware['cores']} cores, {hardware['processor']}"
     return rule, run, float(record[key]), str(machine)

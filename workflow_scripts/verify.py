@@ -1,0 +1,63 @@
+"""Hash every file of a study and compare it with what the job that made it recorded.        (make verify STUDY=...)
+
+    python -m workflow_scripts.verify params.yaml [studies/NAME.yaml ...]
+
+One line for each file that was cut short or changed, with the command that makes it again, and exit status 1.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradeoff.data.registry import mirror_folder
+from tradeoff.errors import UserError
+from tradeoff.params import load_params
+from tradeoff.script import run_script
+from tradeoff.study import Study
+from tradeoff.verify import Checked, verify
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Compare every file of a study with its recorded sha256.")
+    parser.add_argument("files", nargs="+", type=Path, help="params.yaml, and overlays in their order")
+    arguments = parser.parse_args(argv)
+    params = load_params(arguments.files)
+    study = Study(params, mirror_folder(params["data"]["mirror"]))
+    checked = list(verify(Path(study.root), _data(study)))
+    damaged = [each for each in checked if each.error]
+    for each in damaged:
+        print(_line(each, arguments.files[1:]), flush=True)
+    unnamed = [each for each in checked if each.record is None]
+    if unnamed:
+        print(
+            f"no record names {len(unnamed)} files, of jobs that did not end; the first is {unnamed[0].path}"
+        )
+    whole = len(checked) - len(unnamed) - len(damaged)
+    print(f"{study.name}: {whole} of {len(checked) - len(unnamed)} recorded files are as they were made")
+    if damaged:
+        sys.exit(1)
+
+
+def _data(study: Study) -> list[Path]:
+    """Every dataset of a study as it was fetched, and as each backbone sees it."""
+    backbones = study.params["study"]["backbones"]
+    folders = {study.packed(name, backbone) for name in study.datasets() for backbone in backbones}
+    return sorted(map(Path, folders | {f"data/raw/{name}" for name in study.datasets()}))
+
+
+def _line(checked: Checked, overlays: Sequence[Path]) -> str:
+    """The error, with the command that makes the file again instead of general advice."""
+    error, record = checked.error, checked.record
+    assert error is not None
+    assert record is not None
+    configfile = f"--configfile {shlex.join(map(str, overlays))} " if overlays else ""
+    again = f"make it again with: snakemake {configfile}--force {shlex.quote(str(record))}"
+    if record.name == "report.record.json":
+        again = f"delete {record} and {checked.path}, and run `make figures` again"
+    return f"error: {UserError(error.where, error.found, error.expected, again)}"
+
+
+if __name__ == "__main__":
+    run_script(main)
