@@ -49,7 +49,7 @@ class Subject:
         return float((answers == self.labels).mean())
 
     def epsilon_for(self, share: float, tolerance: float = -1) -> float:
-        """Return the epsilon at which `share` of the images stay robust, by bisection that ends within the tolerance."""
+        """Return the epsilon at which `share` of the images stay robust, bisected to within the tolerance."""
         low, high = 0.0, 0.25
         for _ in range(9):
             middle = (low + high) / 2

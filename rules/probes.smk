@@ -109,7 +109,12 @@ for number, (names, datasets) in enumerate(BATCHES):
             [
                 update(f"{STUDY.root}/probes/{{run}}/{name}.{ending}")
                 for name in names
-                for ending in ("parquet", "outcomes.safetensors", "cost.json", "record.json")
+                for ending in (
+                    "parquet",
+                    "outcomes.safetensors",
+                    "cost.json",
+                    "record.json",
+                )
             ],
         log:
             f"logs/{STUDY.name}/probe_batch/{{run}}/{number}.log",
