@@ -291,13 +291,16 @@ def test_make_runs_nothing_that_a_name_says(tmp_path, name):
     for file in ("pyproject.toml", "uv.lock", ".venv/installed"):
         (tmp_path / file).touch()
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for program in ("python", "snakemake"):
+    for program in ("python", "snakemake", "dvc"):
         stub = tmp_path / ".venv/bin" / program
         stub.write_text(STUB)
         stub.chmod(0o755)
-    for target in ("figures", "dry-run", "status", "plan", "calibrate", "mirror", "tune"):
-        for variable in ("STUDY", "DEVICE", "DEST"):
-            subprocess.run(["make", target, f"{variable}={name}"], cwd=tmp_path, capture_output=True)
+    rules = (tmp_path / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+): .*##", rules, re.M)) - {"test", "faults", "lint", "format", "docs"}
+    assert {"figures", "status", "plan", "mirror", "tune", "repro", "compare"} <= targets
+    variables = [f"{variable}={name}" for variable in ("STUDY", "DEVICE", "DEST", "A", "B")]
+    for target in targets:
+        subprocess.run(["make", target, *variables], cwd=tmp_path, capture_output=True)
     assert not (tmp_path / "canary").exists()
     words = (tmp_path / "words").read_text().splitlines() if (tmp_path / "words").exists() else []
     assert ({name, f"studies/{name}.yaml"} <= set(words)) == ("$" not in name)
