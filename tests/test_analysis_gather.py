@@ -112,7 +112,7 @@ def test_a_run_on_other_data_than_are_packed_now_is_refused(root: Path) -> None:
     for about in root.glob("runs/**/run.json"):
         write_sealed(about, read_sealed(about) | {"data_digest": digest})
     # The runs are today's then, but their probes are not.
-    with pytest.raises(UserError, match=r"the data digest da7a of digits in .*pgd.parquet; expected"):
+    with pytest.raises(UserError, match=r"the data digest da7a of digits in .*\.parquet; expected"):
         gathered(root)
 
 
