@@ -51,8 +51,10 @@ except UserError as error:
 config = STUDY.params
 announce_mirror(STUDY.mirror)
 
-# Snakemake leaves `runtime` to clusters: here jobs keep it themselves, wherever they run.
-if minutes := longest_runtime():
+# Snakemake leaves `runtime` to clusters, where it differs from job to job: on one machine jobs keep it themselves.
+if workflow.remote_exec:
+    os.environ.pop(RUNTIME, None)
+elif minutes := longest_runtime():
     os.environ[RUNTIME] = str(minutes)
 # What DVC brought comes with the records of what made it. They are put back before Snakemake asks for them.
 if workflow.is_main_process:
