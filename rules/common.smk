@@ -3,8 +3,10 @@
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from tradeoff.attempts import forget
+from tradeoff.code import probe_code
 from tradeoff.data.registry import announce_mirror, mirror_folder
 from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, digest_of
@@ -59,8 +61,10 @@ except UserError as error:
 config = STUDY.params
 announce_mirror(STUDY.mirror)
 
-# Snakemake leaves `runtime` to clusters: here jobs keep it themselves, wherever they run.
-if minutes := longest_runtime():
+# Snakemake leaves `runtime` to clusters, where it differs from job to job: on one machine jobs keep it themselves.
+if workflow.remote_exec:
+    os.environ.pop(RUNTIME, None)
+elif minutes := longest_runtime():
     os.environ[RUNTIME] = str(minutes)
 
 
@@ -110,6 +114,32 @@ def probe_data(wildcards):
         name: STUDY.packed(name, run.backbone)
         for name in STUDY.test_sets(run.dataset, wildcards.probe)
     }
+
+
+def code_of_probe(wildcards):
+    return probe_code(run_of(wildcards).spec, config["probes"][wildcards.probe])
+
+
+def probe_job(run, name):
+    """One probe of a run, for a job that does several: the arguments of `workflow_scripts.probe`, and its log."""
+    of_probe = SimpleNamespace(run=run, probe=name)
+    table = f"{STUDY.root}/probes/{run}/{name}"
+    weights = f"{STUDY.root}/backbones/{run_of(of_probe).backbone}/weights.safetensors"
+    arguments = [
+        f"--probe={canonical_json(STUDY.probe_spec(name))}",
+        f"--digest={STUDY.probe_digest(run_of(of_probe), name)}",
+        f"--code={code_of_probe(of_probe)}",
+        f"--run={STUDY.root}/runs/{run}",
+        f"--weights={weights}",
+        *[
+            f"--data={reference}={folder}"
+            for reference, folder in probe_data(of_probe).items()
+        ],
+        f"--output={table}.parquet",
+        f"--outcomes={table}.outcomes.safetensors",
+        f"--cost={table}.cost.json",
+    ]
+    return {"arguments": arguments, "log": f"logs/{STUDY.name}/probe/{run}/{name}.log"}
 
 
 def names_only(names):

@@ -3,15 +3,9 @@
 import re
 from types import SimpleNamespace
 
-from tradeoff.code import probe_code
-
 # Small probes of a run that share a job, and so one start of Python and torch (compute.probes_per_job).
 BATCHES = STUDY.probe_batches()
 ALONE = set(config["study"]["probes"]).difference(*[names for names, _ in BATCHES])
-
-
-def code_of_probe(wildcards):
-    return probe_code(run_of(wildcards).spec, config["probes"][wildcards.probe])
 
 
 rule probes:
@@ -62,28 +56,6 @@ rule probe:
         "python -m workflow_scripts.probe --probe {params.spec:q} --digest {params.digest} --code {params.code} --run {params.run:q}"
         " --device {resources.device} --weights {input.weights:q} {params.data:q} --output {output.table:q} --outcomes {output.outcomes:q}"
         " --cost {output.cost:q} &> {log:q}"
-
-
-def probe_job(run, name):
-    """One probe of a run, for a job that does several: the arguments of `workflow_scripts.probe`, and its log."""
-    of_probe = SimpleNamespace(run=run, probe=name)
-    table = f"{STUDY.root}/probes/{run}/{name}"
-    weights = f"{STUDY.root}/backbones/{run_of(of_probe).backbone}/weights.safetensors"
-    arguments = [
-        f"--probe={canonical_json(STUDY.probe_spec(name))}",
-        f"--digest={STUDY.probe_digest(run_of(of_probe), name)}",
-        f"--code={code_of_probe(of_probe)}",
-        f"--run={STUDY.root}/runs/{run}",
-        f"--weights={weights}",
-        *[
-            f"--data={reference}={folder}"
-            for reference, folder in probe_data(of_probe).items()
-        ],
-        f"--output={table}.parquet",
-        f"--outcomes={table}.outcomes.safetensors",
-        f"--cost={table}.cost.json",
-    ]
-    return {"arguments": arguments, "log": f"logs/{STUDY.name}/probe/{run}/{name}.log"}
 
 
 for number, (names, datasets) in enumerate(BATCHES):
