@@ -33,6 +33,7 @@ if workflow.is_main_process:
 
 onstart:
     begin_study()
+    keep_runtime()
 
 
 # What finished jobs kept in case that nobody noted their end.

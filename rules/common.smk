@@ -38,8 +38,15 @@ def recall_records():
         print(f"{file}: not as it was recorded, so it is made again", file=sys.stderr)
 
 
+def keep_runtime():
+    """Let jobs of this machine end themselves after the longest `runtime` given: Snakemake leaves it to clusters."""
+    minutes = longest_runtime()
+    if minutes and not workflow.non_local_exec:
+        os.environ[RUNTIME] = str(minutes)
+
+
 def longest_runtime():
-    """The longest that any job may take, in minutes; None unless every job has a limit, which is a number."""
+    """In minutes; None unless a default is given, and numbers are all that is. What rules ask for does not count."""
     settings = workflow.resource_settings
     given = [settings.default_resources or {}, *settings.overwrite_resources.values()]
     runtimes = [Resources.from_mapping(each).get("runtime") for each in given]
@@ -60,12 +67,6 @@ except UserError as error:
 # `lookup(..., within=config)` sees the same params; jobs find the mirror where the workflow did.
 config = STUDY.params
 announce_mirror(STUDY.mirror)
-
-# Snakemake leaves `runtime` to clusters, where it differs from job to job: on one machine jobs keep it themselves.
-if workflow.remote_exec:
-    os.environ.pop(RUNTIME, None)
-elif minutes := longest_runtime():
-    os.environ[RUNTIME] = str(minutes)
 
 
 wildcard_constraints:
