@@ -28,6 +28,12 @@ def load_study():
     return Study(params, mirror_folder(params["data"]["mirror"]))
 
 
+def recall_records():
+    """What DVC brought comes with the records of what made it: put them back before Snakemake asks for them."""
+    for file in recall([*Path("data/memory").glob("*"), *Path(STUDY.root, "memory").glob("*")]):
+        print(f"{file}: not as it was recorded, so it is made again", file=sys.stderr)
+
+
 def longest_runtime():
     """The longest that any job may take, in minutes; None unless every job has a limit, which is a number."""
     settings = workflow.resource_settings
@@ -42,6 +48,8 @@ try:
     STUDY = load_study()
     # What jobs ask a cluster for; on one machine it has no effect.
     REQUESTS = Requests(STUDY)
+    if workflow.is_main_process:
+        recall_records()
 except UserError as error:
     raise SystemExit(f"error: {error}")
 
@@ -52,11 +60,6 @@ announce_mirror(STUDY.mirror)
 # Snakemake leaves `runtime` to clusters: here jobs keep it themselves, wherever they run.
 if minutes := longest_runtime():
     os.environ[RUNTIME] = str(minutes)
-# What DVC brought comes with the records of what made it. They are put back before Snakemake asks for them.
-if workflow.is_main_process:
-    memories = [*Path("data/memory").glob("*"), *Path(STUDY.root, "memory").glob("*")]
-    for file in recall(memories):
-        print(f"{file}: not as it was recorded, so it is made again", file=sys.stderr)
 
 
 wildcard_constraints:

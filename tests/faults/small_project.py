@@ -19,15 +19,16 @@ PARAMS = {"strategies": ["a"], "learning_rate": {"a": 1, "b": 1}, "reference": 0
 SNAKEFILE = """
 from pathlib import Path
 from tradeoff.memory import recall
-from workflow_scripts.unlock import claim
+from workflow_scripts import locks
 
 configfile: "params.yaml"
 
 if workflow.is_main_process:
     recall(Path("memory").glob("*"))
+    locks.enter("small")
 
 onstart:
-    claim()
+    locks.begin("small")
 
 rule all:
     default_target: True
