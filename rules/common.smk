@@ -30,7 +30,8 @@ def load_study():
 
 def recall_records():
     """What DVC brought comes with the records of what made it: put them back before Snakemake asks for them."""
-    for file in recall([*Path("data/memory").glob("*"), *Path(STUDY.root, "memory").glob("*")]):
+    memories = [*Path("data/memory").glob("*"), *Path(STUDY.root, "memory").glob("*")]
+    for file in recall(memories):
         print(f"{file}: not as it was recorded, so it is made again", file=sys.stderr)
 
 

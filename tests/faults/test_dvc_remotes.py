@@ -108,6 +108,3 @@ def test_a_fresh_clone_gets_its_results_from_the_remote_and_has_nothing_to_do(ki
         assert list(place.rglob("*")), "nothing went through the server"
     assert clone.table() == project.table()
     assert clone.settled()
-    clone.edit(learning_rate={"a": 3, "b": 1})
-    clone.run("dvc", "repro", "-q")
-    assert clone.ran() == ["a", "table"]
