@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.torch import save_file
 
+from tests.backbones_support import seal_weights
 from tests.workflow import ROOT
 from tradeoff.backbones import build
-from tradeoff.files import sha256_of, write_json
+from tradeoff.seals import sums, write_sealed
 
 EVERY = 4  # steps between snapshots
 SPEC: dict[str, Any] = {
@@ -70,6 +71,7 @@ class Run:
         model = build(SPEC["backbone_spec"], 10, 0, None)
         tensors = {name: tensor.contiguous() for name, tensor in model.net.state_dict().items()}
         save_file(tensors, place / "weights.safetensors")
+        seal_weights(place / "weights.safetensors")
 
     def start(
         self, output: Path, before: Callable[[], None] | None = None, **environment: str
@@ -122,7 +124,7 @@ def _pack(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
     }
     pq.write_table(pa.table(index), folder / "index.parquet")
     files = ["images.npy", "index.parquet"]
-    write_json(
+    write_sealed(
         folder / "manifest.json",
         {
             "shape": list(images.shape),
@@ -130,7 +132,7 @@ def _pack(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
             "class_names": [str(digit) for digit in range(10)],
             "domain_names": [],
             "bytes": {name: (folder / name).stat().st_size for name in files},
-            "sha256": {name: sha256_of(folder / name) for name in files},
+            "sha256": sums(folder, files),
             "source": {},
         },
     )
