@@ -86,6 +86,7 @@ def test_gathering_puts_the_flag_into_flags_json(tmp_path: Path) -> None:
     (folder / "queries.outcomes.safetensors").write_bytes(outcomes)
     run = next(run for run in plan["runs"] if run["run"] == RUN)
     run["probes"]["queries"] = run["probes"]["pgd"]
+    run["probe_code"]["queries"] = run["probe_code"]["pgd"]
     write_sealed(study, plan)
     seal_run(tmp_path, run)
     write_gathered(gather(read_study(study), tmp_path), tmp_path / "tables", "c0de")

@@ -31,7 +31,7 @@ def page(content: dict[str, Any]) -> str:
     study, products = content["study"], content["products"]
     parts = [
         f"# Where the figures and tables of {study['title'] or study['name']} come from",
-        INTRODUCTION.format(digits=DIGITS, name=study["name"]),
+        INTRODUCTION.format(digits=DIGITS, name=study["name"]).strip(),
         f"Settings of the study: `{_short(study['params'])}`.",
     ]
     for kind, title in (("figure", "Figures"), ("table", "Tables")):
@@ -78,7 +78,7 @@ def _chain(name: str, products: dict[str, Product]) -> list[str]:
     steps = [f"`{_name(each)}`" for each in reversed(tables)]
     counts = Counter(products[each]["kind"] for each in ancestors)
     steps += [
-        f"[{counts[kind]} {title.lower()}](#{title.lower().replace(' ', '-')})"
+        f"[{counts[kind]} {title.lower() if counts[kind] > 1 else kind}](#{title.lower().replace(' ', '-')})"
         for kind, title in KINDS.items()
         if counts[kind]
     ]

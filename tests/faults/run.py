@@ -16,8 +16,7 @@ from safetensors.torch import save_file
 from tests.backbones_support import seal_weights
 from tests.workflow import ROOT
 from tradeoff.backbones import build
-from tradeoff.files import sha256_of
-from tradeoff.seals import write_sealed
+from tradeoff.seals import sums, write_sealed
 
 EVERY = 4  # steps between snapshots
 SPEC: dict[str, Any] = {
@@ -133,7 +132,7 @@ def _pack(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
             "class_names": [str(digit) for digit in range(10)],
             "domain_names": [],
             "bytes": {name: (folder / name).stat().st_size for name in files},
-            "sha256": {name: sha256_of(folder / name) for name in files},
+            "sha256": sums(folder, files),
             "source": {},
         },
     )

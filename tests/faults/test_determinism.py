@@ -15,7 +15,7 @@ from tests.workflow import Project
 FULL = os.environ.get("TRADEOFF_FAULTS") == "full"
 CORES = ["1", "2", "4"] if FULL else ["1", "4"]  # given to Snakemake, and to libraries that look around
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-TIMED = ("cost.json", "explorer.html")  # they say how long things took
+TIMED = ("cost.json", "explorer.html", "explorer.record.json")  # they say how long things took
 
 
 def content(project: Project) -> Iterator[tuple[str, str]]:
