@@ -282,13 +282,14 @@ def test_a_killed_probe_continues_and_ends_with_the_same_bytes(place, whole, tmp
         resumed.table,
         resumed.outcomes,
         resumed.cost,
+        resumed.record,
     ):  # as Snakemake does when nobody noted the end
         file.unlink()
     _assert_same(_probe(place, tmp_path), whole)
     assert len(calls) == 4
     forget(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "pgd.cost.json", "pgd.outcomes.safetensors", "pgd.parquet"
+        "pgd.cost.json", "pgd.outcomes.safetensors", "pgd.parquet", "pgd.record.json"
     ]  # fmt: skip
 
 
