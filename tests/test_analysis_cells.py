@@ -107,10 +107,18 @@ def test_means_over_cells_count_only_cells_that_have_every_method() -> None:
     assert means["cells"].tolist() == [1, 1]
 
 
+def test_methods_that_every_cell_has_are_compared_over_all_cells() -> None:
+    rows = [(cell, method) for cell in ("full", "lora") for method in ("standard", "rft_fix")]
+    table = pd.DataFrame([*rows, ("full", "rft_auto")], columns=["strategy", "method"])
+    table = table.assign(dataset="a", backbone="vit", epsilon_g=4 / 255, clean=0.5)
+    kept = complete(table)
+    assert sorted(zip(kept["strategy"], kept["method"], strict=True)) == sorted(rows)
+
+
 def test_a_method_of_one_epsilon_only_takes_nothing_away_at_another() -> None:
     rows = [(4 / 255, "rft_fix"), (4 / 255, "trades"), (8 / 255, "rft_fix")]
     table = pd.DataFrame(rows, columns=["epsilon_g", "method"])
-    table = table.assign(dataset="a", backbone="vit", strategy="full")
+    table = table.assign(dataset="a", backbone="vit", strategy="full", clean=0.5)
     assert len(complete(table)) == 3
 
 

@@ -48,8 +48,14 @@ def test_forty_jobs_on_eight_devices_with_random_kills_never_share_one_and_leak_
         time.sleep(0.01)
     assert len(codes) == 40
     assert set(codes) == {0, -signal.SIGKILL}  # 1: given a device in use
-    free = [gpus.take_one(names, tmp_path / "locks", wait=60) for _ in names]
-    assert free == list(range(8))  # none is still held
+    free = [gpus.take_one([name], tmp_path / "locks", wait=60) for name in names]
+    assert free == [0] * 8  # none is still held
+
+
+def test_a_process_that_asks_again_gets_the_device_it_holds(tmp_path: Path) -> None:
+    names = ["GPU-a", "GPU-b"]
+    assert [gpus.take_one(names, tmp_path, wait=60) for _ in range(3)] == [0, 0, 0]
+    assert gpus.take_one(["GPU-b"], tmp_path, wait=60) == 0  # asked for by name, it is another one
 
 
 def test_a_job_sees_only_the_devices_it_may_use_and_shares_locks_with_jobs_that_see_others(

@@ -554,6 +554,20 @@ def test_the_script_does_the_same(place, whole, tmp_path, capsys):
     assert json.loads(outputs.cost.read_text())["images"] == 180
 
 
+def test_the_device_that_is_asked_for_is_the_one_that_is_chosen(place, tmp_path, monkeypatch):
+    asked: list[str] = []
+
+    def noted(device, deterministic=False):
+        asked.append(device)
+        return torch.device("cpu")
+
+    monkeypatch.setattr(run, "choose_device", noted)
+    script.main([*_arguments(place, tmp_path), "--device=cuda:1"])
+    listed = json.dumps([{"arguments": _arguments(place, tmp_path, SHIFT), "log": str(tmp_path / "log")}])
+    probe_batch.main([f"--jobs={listed}", "--device=cpu"])
+    assert asked == ["cuda:1", "cpu"]
+
+
 def _batch(place: Path, folder: Path, **digests: str) -> None:
     """PGD and a shift in one process, each with a log of its own."""
     shifted = ("digits", "typeset_digits")

@@ -156,6 +156,13 @@ def test_a_ramp_that_ends_before_it_starts_is_refused(times, epochs, refused):
         assert study(overlay).runs
 
 
+@pytest.mark.parametrize(("name", "times"), [("rft_switch", {"at": 13}), ("rft_sched", {"t1": 13, "t2": 14})])
+def test_an_attack_that_would_start_after_the_training_is_refused(name, times):
+    with pytest.raises(UserError, match=r"found 13, with 12 epochs"):
+        study(objectives_overlay({name: times}, training={"epochs": 12}))
+    assert study(objectives_overlay({name: times}, training={"epochs": 14})).runs
+
+
 @pytest.mark.parametrize("judge", ["probe", "robust_validation"])
 @pytest.mark.parametrize("trained", ["linf", "l2"])
 @pytest.mark.parametrize("judged", ["linf", "l2"])

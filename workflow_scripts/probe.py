@@ -28,7 +28,8 @@ def run(job: argparse.Namespace, *, join: bool = True) -> None:
     from tradeoff.probes.run import Outputs, probe_run
 
     outputs = Outputs(job.output, job.outcomes, job.cost)
-    probe_run(job.probe, job.digest, job.code, job.run, job.weights, job.data, outputs, job.shard, join=join)
+    inputs = (job.run, job.weights, job.data)
+    probe_run(job.probe, job.digest, job.code, *inputs, outputs, job.shard, device=job.device, join=join)
 
 
 def is_done(job: argparse.Namespace) -> bool:

@@ -26,10 +26,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     jobs = [(probe.parse(job["arguments"]), Path(job["log"])) for job in arguments.jobs]
     set_threads(jobs[0][0].probe["compute"]["threads"])
-    device = _device(arguments.device, jobs[0][0])
     todo = []
     for job, log in jobs:
-        job.device = device
+        job.device = arguments.device
         if probe.is_done(job):
             log.write_text("done before\n")
         else:
@@ -37,13 +36,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     for join in (False, True):
         for job, log in todo:
             _logged(job, log, join=join)
-
-
-def _device(asked: str, job: Namespace) -> str:
-    """The device that all of them take: a process that took a GPU for each would wait for itself."""
-    from tradeoff.devices import choose_device
-
-    return str(choose_device(asked, job.probe["compute"]["deterministic"]))
 
 
 def _logged(job: Namespace, log: Path, *, join: bool) -> None:

@@ -10,29 +10,34 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# Locks are held as long as these stay open: until the process ends.
-_held: list[int] = []
+# Descriptors by lock file. Locks are held as long as these stay open: until the process ends.
+_held: dict[Path, int] = {}
 
 
 def take_one(devices: Sequence[str], folder: Path | None = None, wait: float = 0.5) -> int:
     """Return the index of a device that no other process holds, and hold it until this process ends.
 
+    A process that holds one of them already gets that one again.
     devices: names that are the same for every process of the machine, such as UUIDs, whatever subset of the
     machine's devices a process sees. folder: of the lock files, one for the machine. While all are held, look
     again every `wait` seconds.
     """
     folder = folder or Path(tempfile.gettempdir()) / "tradeoff-gpus"
     _shared(folder)
+    files = [folder / f"{name.replace('/', '-')}.lock" for name in devices]
+    for index, file in enumerate(files):
+        if file in _held:
+            return index
     told = False
     while True:
-        for index, name in enumerate(devices):
-            descriptor = _open(folder / f"{name.replace('/', '-')}.lock")
+        for index, file in enumerate(files):
+            descriptor = _open(file)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
                 continue
-            _held.append(descriptor)
+            _held[file] = descriptor
             return index
         if not told:
             print(f"waiting for one of {len(devices)} GPUs", flush=True)

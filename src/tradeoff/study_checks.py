@@ -196,9 +196,16 @@ def _loras(name: str, params: dict[str, Any]) -> list[tuple[str, dict[str, Any]]
 
 
 def _check_ramps(study: "Study") -> None:
-    """No ramp of the perturbation size ends before it starts."""
+    """No ramp of the perturbation size ends before it starts, or starts after the training."""
     for run in study.runs.values():
         times, epochs = run.spec["objective_spec"]["params"], run.spec["training"]["epochs"]
+        for start in ("t1", "at"):
+            if in_epochs(times.get(start, 0), epochs) > epochs:
+                raise UserError(
+                    f"objectives.{run.objective_family}.{start}",
+                    f"{times[start]}, with {epochs} epochs",
+                    "no later than the last epoch (shares of all epochs up to 1, epochs above)",
+                )
         if "t1" in times and in_epochs(times["t1"], epochs) > in_epochs(times["t2"], epochs):
             raise UserError(
                 f"objectives.{run.objective_family}.t2",

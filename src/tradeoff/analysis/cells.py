@@ -88,14 +88,18 @@ def over_cells(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def complete(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of those cells that have, at an ε_g, every method that any cell has at it.
+    """Return the rows that means over cells may compare, like with like: at each ε_g the same methods in all cells.
 
-    Means over cells then compare like with like. A method that is trained at one ε_g only does not take the
-    others' numbers away at the rest.
+    These are the methods that every cell has, where they are two or more; otherwise all methods, of those cells that
+    have them all. A method that is trained at one ε_g only does not take the others' numbers away at the rest.
     """
-    wanted = table.groupby("epsilon_g")["method"].transform("nunique")
-    present = table.groupby([*CELL, "epsilon_g"])["method"].transform("nunique")
-    return table[present == wanted]
+    kept = []
+    for _, rows in table.groupby("epsilon_g", sort=False):
+        cells = len(rows.drop_duplicates(list(CELL)))
+        shared = rows[rows.groupby("method")["clean"].transform("size") == cells]
+        methods = rows.groupby(list(CELL))["method"].transform("nunique")
+        kept.append(shared if shared["method"].nunique() > 1 else rows[methods == rows["method"].nunique()])
+    return pd.concat(kept) if kept else table
 
 
 def _judged(wide: pd.DataFrame, budget: float) -> pd.DataFrame:

@@ -160,6 +160,16 @@ def budgets_noted(results: Results, table: pd.DataFrame) -> str:
     return f" (not at ε_g = {', '.join(left)}, which {results.threat.probe} leaves out)" if left else ""
 
 
+def methods_noted(ends: pd.DataFrame, compared: pd.DataFrame) -> str:
+    """Name the methods that are not compared over cells, because not every cell has them (`cells.complete`)."""
+    gone = [name for name in ends["method"].drop_duplicates() if name not in set(compared["method"])]
+    return (
+        f"; not of every cell, so left out: {', '.join(method_look(name).label for name in gone)}"
+        if gone
+        else ""
+    )
+
+
 def strategy_names(results: Results) -> dict[str, str]:
     """Name each strategy of a study, variants included."""
     return {

@@ -11,7 +11,7 @@ from tradeoff.analysis.cells import CELL, MEASURES, complete, finals, over_seeds
 from tradeoff.analysis.intervals import with_seeds
 from tradeoff.analysis.methods import methods
 from tradeoff.artifacts import style
-from tradeoff.artifacts.comparisons import budgets_noted
+from tradeoff.artifacts.comparisons import budgets_noted, methods_noted
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.overlays import UNDER, hollow_key, hollow_mark, published_of
 from tradeoff.artifacts.results import Results
@@ -26,9 +26,12 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     Bars: 95% intervals over cells (Student's). Hollow: published means over the same cells.
     """
     params = results.study["params"]["tradeoff"]
-    names = list(dict.fromkeys(method.name for method in methods(results.study).values()))
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), params["confidence"])
-    table = complete(ends.dropna(subset="adversarial"))
+    ends = ends.dropna(subset="adversarial")
+    table = complete(ends)
+    present = set(table["method"])
+    known = dict.fromkeys(method.name for method in methods(results.study).values())
+    names = [name for name in known if name in present]
     reference = published_of(table)
     labels = [method_look(name).label.removeprefix("RFT ") for name in names]
     sizes = sorted(table["epsilon_g"].unique())
@@ -51,7 +54,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     style.note(
         fig,
         f"{results.threat.probe}{budgets_noted(results, table)}; grey: each of {cells} cells;"
-        " bars: 95% intervals over cells, where several",
+        f" bars: 95% intervals over cells, where several{methods_noted(ends, table)}",
     )
     return fig, pd.concat([table, reference.assign(source="published")])
 

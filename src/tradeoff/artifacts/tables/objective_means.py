@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from tradeoff.analysis.cells import MEASURES, complete, finals, over_cells, over_seeds
-from tradeoff.artifacts.comparisons import budgets_noted, varied, words
+from tradeoff.artifacts.comparisons import budgets_noted, methods_noted, varied, words
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.overlays import prefixed, published_columns, published_of
 from tradeoff.artifacts.results import Results
@@ -17,11 +17,12 @@ from tradeoff.params.epsilon import format_epsilon
 def make(results: Results) -> Table:
     """Set one row per ε_g, group of cells and objective, in percent; `Cells` says how many a mean is of.
 
-    Only cells that have every objective of that ε_g count, so that means compare like with like.
+    Only objectives that every cell has at that ε_g count, so that means compare like with like.
     """
     confidence = results.study["params"]["tradeoff"]["confidence"]
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
-    cells = complete(ends.dropna(subset="adversarial"))
+    ends = ends.dropna(subset="adversarial")
+    cells = complete(ends)
     data = pd.concat(list(_groups(results, cells)), ignore_index=True)
     columns = {name.capitalize(): (name,) for name in MEASURES} | published_columns(data)
     rows = []
@@ -32,7 +33,7 @@ def make(results: Results) -> Table:
             rows.append([*map(Cell, about), Cell(str(row["cells"])), *(column[index] for column in values)])
     caption = (
         f"{results.study['study']['title']}: means over cells under {results.threat.probe}, in percent at the last"
-        f" snapshot{budgets_noted(results, cells)}. Bold: best; underlined: second."
+        f" snapshot{budgets_noted(results, cells)}{methods_noted(ends, cells)}. Bold: best; underlined: second."
     )
     return Table(caption, ["ε_g", "Mean over", "Objective", "Cells", *columns], rows, data, left=3)
 
