@@ -565,7 +565,7 @@ def test_the_device_that_is_asked_for_is_the_one_that_is_chosen(place, tmp_path,
     script.main([*_arguments(place, tmp_path), "--device=cuda:1"])
     listed = json.dumps([{"arguments": _arguments(place, tmp_path, SHIFT), "log": str(tmp_path / "log")}])
     probe_batch.main([f"--jobs={listed}", "--device=cpu"])
-    assert asked == ["cuda:1", "cpu"]
+    assert (asked[0], set(asked[1:])) == ("cuda:1", {"cpu"})
 
 
 def _batch(place: Path, folder: Path, **digests: str) -> None:
