@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import arrays
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from synthetic_results import GRID, RAMPS, ROBUST, SEVEN, write_study
+from synthetic_results import GRID, RAMPS, ROBUST, SEVEN, seal_run, write_study
 
 from tradeoff.analysis.points import under
 from tradeoff.artifacts import FIGURES, TABLES, available, load, style, unavailable
@@ -396,6 +396,8 @@ def test_without_robust_validation_the_curves_are_the_clean_ones(tmp_path: Path)
             if name.startswith("validation_robust") or name == "validation_epsilon":
                 log = log.set_column(place, name, pa.nulls(len(log)))
         pq.write_table(log, path)
+    for run in read_sealed(tmp_path / "study.json")["runs"]:
+        seal_run(tmp_path, run)
     gather.main(["--study", str(tmp_path / "study.json"), "--results", str(tmp_path)])
     for name in ("validation_accuracy", "validation_loss"):
         fig, data = draw(Results(tmp_path), name)

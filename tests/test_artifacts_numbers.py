@@ -70,7 +70,7 @@ def test_latex_defines_every_name_once_and_escapes_what_is_special(root: Path) -
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex installed")
 def test_latex_prints_a_number_and_stops_at_an_unknown_name(root: Path, tmp_path: Path) -> None:
     def built(name: str) -> subprocess.CompletedProcess[str]:
-        document = rf"\begin{{document}}\typeout{{>\tradeoff{{{name}}}<}}\end{{document}}"
+        document = rf"\begin{{document}}\tradeoff{{{name}}}\typeout{{>\tradeoff{{{name}}}<}}\end{{document}}"
         text = rf"\documentclass{{article}}\input{{{root}/numbers.tex}}{document}"
         (tmp_path / "text.tex").write_text(text)
         return subprocess.run(

@@ -17,6 +17,7 @@ from tradeoff.data.fetch import fetch
 from tradeoff.data.pack import pack
 from tradeoff.data.packed import PackedDataset
 from tradeoff.errors import UserError
+from tradeoff.seals import read_sealed, sums, write_sealed
 
 RANDOM = np.random.default_rng(0)
 
@@ -159,6 +160,10 @@ def test_leaks_planted_in_cifar100_are_found_and_the_mirrors_part_of_it_has_none
     train, test = (pq.read_table(tmp_path / f"raw/{split}.parquet") for split in ("train", "test"))
     pq.write_table(train.slice(0, 2000), tmp_path / "raw/train.parquet")
     pq.write_table(pa.concat_tables([test, train.slice(500, 10)]), tmp_path / "raw/test.parquet")
+    record = tmp_path / "raw/source.json"
+    write_sealed(
+        record, read_sealed(record) | {"sha256": sums(tmp_path / "raw", ["train.parquet", "test.parquet"])}
+    )
     pack(tmp_path / "raw", tmp_path / "packed", Form(32, "squash"))
     images = PackedDataset.open(tmp_path / "packed").images.reshape(4010, -1)
     leaked = [row for row in range(2000, 4010) if (images[:2000] == images[row]).all(axis=1).any()]

@@ -21,7 +21,11 @@ DATA_FILE = Path("data/dvc.yaml")
 CODE = ["Snakefile", "rules", "src/tradeoff", "workflow_scripts", "uv.lock"]
 DATA_CODE = [
     *("Snakefile", "rules/common.smk", "rules/data.smk"),
-    *("src/tradeoff/data", "src/tradeoff/errors.py", "src/tradeoff/files.py", "src/tradeoff/script.py"),
+    *(
+        f"src/tradeoff/{name}"
+        for name in ("data", "errors.py", "files.py", "identity.py", "script.py", "seals.py")
+    ),
+    *(f"src/tradeoff/{name}" for name in ("splitmix.py", "termination.py")),
     *("workflow_scripts/fetch_dataset.py", "workflow_scripts/pack_dataset.py"),
     "uv.lock",
 ]
