@@ -163,7 +163,11 @@ rule write_explorer:
         rules.gather.output,
         rules.pareto_auc.output if METRICS else [],
         rules.study.output,
-        rules.figures.input,
+        expand(
+            f"{STUDY.root}/figures/{{figure}}.{{kind}}",
+            figure=DRAWN,
+            kind=["png", "record.json"],
+        ),
         expand(
             f"{STUDY.root}/runs/{{run}}/{{file}}",
             run=STUDY.runs,
