@@ -11,7 +11,8 @@ from tradeoff.artifacts import FIGURES, TABLES, available, style
 from tradeoff.artifacts.paper import contents, typeset
 from tradeoff.artifacts.results import Results
 from tradeoff.errors import UserError
-from tradeoff.seals import read_sealed, write_record, write_sealed
+from tradeoff.files import sha256_of
+from tradeoff.seals import read_sealed, recorded, write_record, write_sealed
 from workflow_scripts import gather, pareto_auc, write_numbers, write_paper, write_table
 
 SOURCES = Path(__file__).parents[1] / "docs" / "paper"
@@ -72,6 +73,11 @@ def test_the_text_of_the_project_is_set_and_again_byte_for_byte(
     write_paper.main([*command, str(elsewhere), "--output", str(tmp_path / "second.pdf")])
     first = (tmp_path / "first.pdf").read_bytes()
     assert first == (tmp_path / "second.pdf").read_bytes()
+    assert recorded(tmp_path / "first.record.json") == {
+        tmp_path / "first.pdf": sha256_of(tmp_path / "first.pdf")
+    }
+    read = {Path(name).name for name in read_sealed(tmp_path / "first.record.json")["from"]}
+    assert {"study.json", "frontiers.pdf", "auc.tex", "numbers.tex", "main.tex", "study.sty"} <= read
     assert not re.search(rb"/(CreationDate|ModDate|PTEX.FileName)", first)
     assert b"/Type3" not in first
 
