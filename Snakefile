@@ -34,6 +34,7 @@ if workflow.is_main_process:
 onstart:
     begin_study()
     keep_runtime()
+    warn_of_requests()
 
 
 # What finished jobs kept in case that nobody noted their end.

@@ -163,7 +163,11 @@ rule write_explorer:
         rules.gather.output,
         rules.pareto_auc.output if METRICS else [],
         rules.study.output,
-        rules.figures.input,
+        expand(
+            f"{STUDY.root}/figures/{{figure}}.{{kind}}",
+            figure=DRAWN,
+            kind=["png", "record.json"],
+        ),
         expand(
             f"{STUDY.root}/runs/{{run}}/{{file}}",
             run=STUDY.runs,
@@ -191,12 +195,21 @@ rule write_paper:
     """The text in docs/paper with the study's figures, tables and numbers, where LaTeX is installed."""
     input:
         rules.study.output,
-        expand(f"{STUDY.root}/figures/{{figure}}.pdf", figure=DRAWN),
-        expand(f"{STUDY.root}/tables/{{table}}.tex", table=SET),
-        METRICS,
+        expand(
+            f"{STUDY.root}/figures/{{figure}}.{{kind}}",
+            figure=DRAWN,
+            kind=["pdf", "record.json"],
+        ),
+        expand(
+            f"{STUDY.root}/tables/{{table}}.{{kind}}",
+            table=SET,
+            kind=["tex", "record.json"],
+        ),
+        [*METRICS, rules.write_numbers.output.record] if METRICS else [],
         PAPER,
     output:
-        f"{STUDY.root}/paper.pdf",
+        pdf=f"{STUDY.root}/paper.pdf",
+        record=f"{STUDY.root}/paper.record.json",
     log:
         f"logs/{STUDY.name}/write_paper.log",
     params:
@@ -204,4 +217,4 @@ rule write_paper:
         code=fingerprint("write_paper"),
     shell:
         "python -m workflow_scripts.write_paper --results {params.results:q} --sources docs/paper"
-        " --output {output:q} &> {log:q}"
+        " --output {output.pdf:q} &> {log:q}"

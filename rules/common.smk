@@ -84,6 +84,13 @@ def begin_study():
         raise WorkflowError(f"error: {error}")
 
 
+def warn_of_requests():
+    """Of jobs for a cluster that ask for more than they need."""
+    warning = REQUESTS.warning() if workflow.non_local_exec else ""
+    if warning:
+        print(warning, file=sys.stderr)
+
+
 def explain(logs):
     """Say what it means when a job ends without a word of its own."""
     if any("exit status 137" in Path(log).read_text() for log in logs):

@@ -11,7 +11,8 @@ from tradeoff.artifacts import FIGURES, TABLES, available, style
 from tradeoff.artifacts.paper import contents, typeset
 from tradeoff.artifacts.results import Results
 from tradeoff.errors import UserError
-from tradeoff.seals import read_sealed, write_sealed
+from tradeoff.files import sha256_of
+from tradeoff.seals import read_sealed, recorded, write_record, write_sealed
 from workflow_scripts import gather, pareto_auc, write_numbers, write_paper, write_table
 
 SOURCES = Path(__file__).parents[1] / "docs" / "paper"
@@ -36,7 +37,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "figures").mkdir()
     with style.styled():
         for name in [*available(study), "ramps"]:  # the last was drawn for another version of the study
-            style.figure(1, 1).savefig(root / "figures" / f"{name}.pdf")
+            drawn = root / "figures" / f"{name}.pdf"
+            style.figure(1, 1).savefig(drawn)
+            write_record(drawn.with_suffix(".record.json"), [drawn], [root / "study.json"], "c0de")
     return root
 
 
@@ -70,6 +73,11 @@ def test_the_text_of_the_project_is_set_and_again_byte_for_byte(
     write_paper.main([*command, str(elsewhere), "--output", str(tmp_path / "second.pdf")])
     first = (tmp_path / "first.pdf").read_bytes()
     assert first == (tmp_path / "second.pdf").read_bytes()
+    assert recorded(tmp_path / "first.record.json") == {
+        tmp_path / "first.pdf": sha256_of(tmp_path / "first.pdf")
+    }
+    read = {Path(name).name for name in read_sealed(tmp_path / "first.record.json")["from"]}
+    assert {"study.json", "frontiers.pdf", "auc.tex", "numbers.tex", "main.tex", "study.sty"} <= read
     assert not re.search(rb"/(CreationDate|ModDate|PTEX.FileName)", first)
     assert b"/Type3" not in first
 
@@ -118,6 +126,17 @@ def test_a_text_cannot_start_a_program(root: Path, tmp_path: Path) -> None:
     (sources / ".latexmkrc").write_text(f"system('touch {tmp_path}/started');")
     typeset(Results(root), sources, tmp_path / "paper.pdf")
     assert not (tmp_path / "started").exists()
+
+
+@needs_latex
+@pytest.mark.parametrize("name", ["figures/frontiers.pdf", "tables/auc.tex", "numbers.tex"])
+def test_what_changed_after_it_was_made_is_refused(root: Path, tmp_path: Path, name: str) -> None:
+    changed = Path(shutil.copytree(root, tmp_path / "study"))
+    with (changed / name).open("ab") as file:
+        file.write(b"%")
+    with pytest.raises(UserError, match=rf"{name}: found sha256"):
+        typeset(Results(changed), SOURCES, tmp_path / "paper.pdf")
+    assert not (tmp_path / "paper.pdf").exists()
 
 
 def test_without_latex_one_line_says_what_to_install(

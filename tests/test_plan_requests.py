@@ -97,3 +97,18 @@ def test_models_that_were_never_counted_are_not_counted_now(folder, monkeypatch)
     requests = Requests(made)
     assert requests.minutes(made.runs[LORA]) == 240
     assert requests.megabytes(made.runs[LORA]) == 16000
+
+
+def test_one_line_says_that_models_of_a_known_device_are_not_counted(folder):
+    made = study(calibration="fast")
+    runs = len(made.runs)
+    assert Requests(made).warning() == (
+        f"{runs} of {runs} runs ask for 240 minutes and up to 16000 MB a job, as their models are not counted here:"
+        f" `make plan STUDY={made.name}` counts them"
+    )
+    assert Requests(study()).warning() == ""  # of a device that was not measured, nothing could be known
+
+
+def test_nothing_is_said_where_all_models_are_counted(counted, folder):
+    requests, _ = known(counted, folder, calibration="fast")
+    assert requests.warning() == ""

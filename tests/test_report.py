@@ -33,6 +33,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 HOSTILE = '<script>alert("x")</script> & </script><b>'
 LARGEST = 10 * 2**20  # bytes
+DRAWN_BY = "0ddc0de0ddc0de00"  # the code of the figures
 
 
 def made(root: Path, **settings: Any) -> Path:
@@ -61,6 +62,8 @@ def stand_in_figures(root: Path) -> None:
         for kind in ("pdf", "csv"):
             (root / "figures" / f"{name}.{kind}").touch()
         Image.new("RGBA", (60, 40), "white").save(root / "figures" / f"{name}.png")
+        drawn = [root / "figures" / f"{name}.{kind}" for kind in ("csv", "pdf", "png")]
+        write_record(drawn[0].with_suffix(".record.json"), drawn, [root / "study.json"], DRAWN_BY)
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +222,29 @@ def test_a_study_without_attacks_says_so_and_still_has_a_page(tmp_path: Path) ->
 def test_a_missing_figure_is_named(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root, tmp_path / "study")
     (tmp_path / "study" / "figures" / "frontiers.png").unlink()
-    with pytest.raises(UserError, match=r"frontiers\.png: found no picture"):
+    with pytest.raises(UserError, match=r"frontiers\.png: found no such file"):
         page(Results(tmp_path / "study"))
+
+
+def test_a_figure_that_changed_after_it_was_drawn_is_refused(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path / "study")
+    Image.new("RGBA", (60, 40), "black").save(tmp_path / "study" / "figures" / "frontiers.png")
+    with pytest.raises(UserError, match=r"frontiers\.png: found sha256"):
+        page(Results(tmp_path / "study"))
+
+
+def test_a_figure_is_said_to_be_from_what_its_record_names(root: Path, tmp_path: Path) -> None:
+    """Not from today's code and tables, which could be others."""
+    shutil.copytree(root, tmp_path / "study")
+    record = tmp_path / "study" / "figures" / "frontiers.record.json"
+    about = read_sealed(record)
+    about["from"] = {"../tables/frontiers.csv": "abcdef012345" + "0" * 52}
+    write_sealed(record, about)
+    caption = (
+        page(Results(tmp_path / "study")).partition('id="figure-frontiers"')[2].partition("</figure>")[0]
+    )
+    words = "".join(Text(caption).words)
+    assert f"drawn by code {DRAWN_BY[:12]} from tables/frontiers.csv abcdef012345." in words
 
 
 @pytest.fixture(scope="module")

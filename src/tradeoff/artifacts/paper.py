@@ -14,6 +14,7 @@ from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import escaped
 from tradeoff.errors import UserError
 from tradeoff.files import whole_file
+from tradeoff.seals import read_checked, recorded_sum
 
 # Nothing of the machine and of its user; no other program than LaTeX and BibTeX may start.
 LATEXMK = (
@@ -26,7 +27,7 @@ FIXED = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "LC_ALL": "C", "max
 def typeset(results: Results, sources: Path, output: Path) -> None:
     """Write the PDF of `sources`/main.tex with what the study has; equal sources and results give equal bytes.
 
-    The figures, tables and numbers of the study must have been made. UserError where LaTeX is missing or stops.
+    UserError where LaTeX is missing or stops, and where a file of `shown` is not as its record says.
     """
     if not all(map(shutil.which, ("latexmk", "pdflatex"))):
         raise UserError(
@@ -38,8 +39,11 @@ def typeset(results: Results, sources: Path, output: Path) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(sources, folder, dirs_exist_ok=True)
-        for made in ("figures", "tables", "numbers.tex"):
-            (folder / made).symlink_to((results.root / made).absolute())
+        for made in shown(results):
+            content = read_checked(made, recorded_sum(made, made.with_suffix(".record.json")))
+            copy = folder / made.relative_to(results.root)
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_bytes(content)
         (folder / "contents.tex").write_text(contents(results), encoding="utf-8")
         if subprocess.run(LATEXMK, cwd=folder, env=os.environ | FIXED).returncode:
             raise UserError(
@@ -47,6 +51,14 @@ def typeset(results: Results, sources: Path, output: Path) -> None:
             )
         with whole_file(output) as temporary:
             shutil.copyfile(folder / "main.pdf", temporary)
+
+
+def shown(results: Results) -> list[Path]:
+    """Return the files of the study that the text can show: figures, tables and numbers."""
+    study = results.study
+    figures = [results.root / "figures" / f"{name}.pdf" for name in available(study, FIGURES)]
+    tables = [results.root / "tables" / f"{name}.tex" for name in available(study, TABLES)]
+    return [*figures, *tables, *([results.root / "numbers.tex"] if threats(study) else [])]
 
 
 def contents(results: Results) -> str:

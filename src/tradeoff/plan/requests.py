@@ -56,6 +56,16 @@ class Requests:
             return MEGABYTES * attempt
         return (PROCESS + math.ceil(COPIES * weights / 1e6)) * attempt
 
+    def warning(self) -> str:
+        """Say that runs get what is asked for where nothing is known, though the device is known; else nothing."""
+        unplanned = [name for name in self.study.runs if not self.of_run(name)] if self.device else []
+        if not unplanned:
+            return ""
+        return (
+            f"{len(unplanned)} of {len(self.study.runs)} runs ask for {MINUTES} minutes and up to {MEGABYTES} MB a job,"
+            f" as their models are not counted here: `make plan STUDY={self.study.name}` counts them"
+        )
+
     def _of_run(self, name: str) -> dict[str, Job]:
         """The planned fine-tuning and probes of a run by name; nothing when they cannot be planned yet."""
         try:

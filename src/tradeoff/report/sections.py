@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,11 +17,9 @@ from tradeoff.artifacts import FIGURES, TABLES, Entry, available, load, unavaila
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.text import interval
-from tradeoff.errors import UserError
-from tradeoff.files import digest_of, sha256_of
-from tradeoff.fingerprint import fingerprint
+from tradeoff.files import digest_of
 from tradeoff.report.html import details, escaped, plain_table, table
-from tradeoff.seals import read_sealed
+from tradeoff.seals import read_checked, read_sealed, recorded_sum
 
 FLAGS = "flags"  # the table that has a section of its own
 SHORT = 12  # digits of a digest that a reader needs
@@ -85,7 +84,8 @@ def provenance(results: Results) -> str:
     parts = [
         f"<p>Study <code>{escaped(results.study['study']['name'])}</code>, settings"
         f" <code>{_short(digest_of(results.study['params']))}</code>. A digest changes when anything it stands"
-        " for changes: settings, the bytes of data and weights, or the code (comments do not count).</p>",
+        " for changes: settings, the bytes of data and weights, or the code (comments do not count)."
+        " The chain from each figure and table back to the data is in <code>provenance.md</code>.</p>",
         plain_table(["Versions the runs were made with"], used) if used else "",
         details(
             f"The runs, {len(rows)}",
@@ -148,19 +148,22 @@ def _best(results: Results) -> str:
 
 
 def _figure(results: Results, name: str) -> str:
-    entry = FIGURES[name]
-    path = results.root / "figures" / f"{name}.png"
-    picture = _picture(path)
+    folder = results.root / "figures"
+    record = folder / f"{name}.record.json"
+    about = read_sealed(record)
+    sha256 = recorded_sum(folder / f"{name}.png", record)
+    picture = _picture(read_checked(folder / f"{name}.png", sha256))
+    # As it was drawn, which need not be how today's code would draw it.
     sources = [
-        f"{escaped(file)} <code>{_short(sha256_of(results.root / file))}</code>" for file in entry.reads
+        f"{escaped(os.path.normpath(f'figures/{file}'))} <code>{_short(source)}</code>"
+        for file, source in about["from"].items()
     ]
-    code = fingerprint("workflow_scripts.draw_figure", entry.module)
     made = (
-        f"Picture <code>{_short(sha256_of(path))}</code>, drawn by code <code>{_short(code)}</code>"
+        f"Picture <code>{_short(sha256)}</code>, drawn by code <code>{_short(about['code'])}</code>"
         f" from {', '.join(sources)}."
     )
     links = ", ".join(f'<a href="figures/{name}.{kind}">{kind.upper()}</a>' for kind in ("pdf", "png", "csv"))
-    title = escaped(entry.title)
+    title = escaped(FIGURES[name].title)
     return (
         f'<figure id="figure-{name}"><h3>{title}</h3>'
         f'<img alt="{title}; its numbers are in figures/{name}.csv" src="{picture}">'
@@ -168,14 +171,11 @@ def _figure(results: Results, name: str) -> str:
     )
 
 
-def _picture(path: Path) -> str:
+def _picture(png: bytes) -> str:
     """A PNG as the source of an <img>: as lossless WebP, which takes half the bytes."""
     smaller = io.BytesIO()
-    try:
-        with Image.open(path) as picture:
-            picture.convert("RGB").save(smaller, "WEBP", lossless=True)
-    except OSError as error:
-        raise UserError(str(path), f"no picture ({error})", "the figure", "make it first") from None
+    with Image.open(io.BytesIO(png)) as picture:
+        picture.convert("RGB").save(smaller, "WEBP", lossless=True)
     return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode()}"
 
 
