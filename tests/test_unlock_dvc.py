@@ -55,17 +55,32 @@ def test_a_lock_cut_short_is_removed(folder):
     assert not module.LOCKS.exists()
 
 
-@pytest.mark.parametrize("text", ["", "schema: '2.0'\n", "schema: '2.0'\nstages:\n  data:\n    cmd: 'snakem"])
-def test_a_lockfile_cut_short_is_removed(folder, text):
-    module.RECORD.write_text(text)
+RECORD = "schema: '2.0'\nstages:\n  data:\n    cmd: snakemake data\n"
+
+
+@pytest.mark.parametrize("place", ["dvc.lock", "data/dvc.lock", "studies/small/dvc.lock"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "schema: '2.0'\n",
+        "schema: '2.0'\nstages:\n  data:\n    cmd: 'snakem",
+        f"{RECORD}  runs:\n",
+        RECORD[:-21],
+    ],
+)
+def test_a_lockfile_cut_short_is_removed(folder, place, text):
+    file = folder / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
     module.unlock()
-    assert not module.RECORD.exists()
+    assert not file.exists()
 
 
 def test_a_whole_lockfile_stays(folder):
-    module.RECORD.write_text("schema: '2.0'\nstages:\n  data:\n    cmd: snakemake data\n")
+    (folder / "dvc.lock").write_text(RECORD)
     module.unlock()
-    assert module.RECORD.exists()
+    assert (folder / "dvc.lock").exists()
 
 
 def test_without_dvc_there_is_nothing_to_do(tmp_path, monkeypatch):

@@ -18,16 +18,17 @@ import yaml
 from tradeoff.script import run_script
 
 LOCKS = Path(".dvc/tmp/rwlock")
-RECORD = Path("dvc.lock")
+RECORDS = ("dvc.lock", "data/dvc.lock", "studies/*/dvc.lock")
 
 
 def unlock() -> None:
-    """Remove DVC's locks unless a living DVC holds one, and its lockfile when it is not whole."""
+    """Remove DVC's locks unless a living DVC holds one, and its lockfiles that are not whole."""
     if LOCKS.exists() and not any(_is_dvc(pid) for pid in _owners()):
         LOCKS.unlink()
-    if RECORD.exists() and not _is_whole(RECORD):
-        RECORD.unlink()
-        print(f"removed {RECORD}, which a killed DVC left cut short: what it said is recorded anew")
+    for record in (file for pattern in RECORDS for file in sorted(Path().glob(pattern))):
+        if not _is_whole(record):
+            record.unlink()
+            print(f"removed {record}, which a killed DVC left cut short: what it said is recorded anew")
 
 
 def _owners() -> Iterator[int]:
@@ -54,7 +55,10 @@ def _is_whole(file: Path) -> bool:
         content: Any = yaml.safe_load(file.read_text())
     except yaml.YAMLError:
         return False
-    return isinstance(content, dict) and "stages" in content
+    stages = content.get("stages") if isinstance(content, dict) else None
+    return isinstance(stages, dict) and all(
+        isinstance(stage, dict) and "cmd" in stage for stage in stages.values()
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
