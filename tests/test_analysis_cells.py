@@ -1,6 +1,7 @@
 """Methods within cells: numbers against the probes' own rows, worked out by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -150,6 +151,26 @@ def test_a_ramp_is_told_by_the_epochs_that_it_was_trained_with(tmp_path: Path) -
     # The published T1 and T2, which a quarter and three quarters of 50 epochs are.
     assert times.get_group("full")[["t1", "t2"]].drop_duplicates().to_numpy().tolist() == [[12 / 50, 37 / 50]]
     assert sorted(times.get_group("lora")["t1"].unique()) == [0.12, 0.25]
+
+
+def test_a_hard_switch_is_a_ramp_without_length() -> None:
+    params = {"rft_switch": {"epsilon": "4/255", "at": 0.5}, "rft_fix": {"epsilon": "4/255"}}
+    runs = [
+        {
+            "dataset": "a",
+            "backbone": "vit",
+            "strategy": "full",
+            "objective": name,
+            "objective_family": name,
+            "epochs": 25,
+        }
+        for name in params
+    ]
+    study: Any = {"params": {"objectives": params}, "runs": runs}
+    assert ramp_times(study, pd.DataFrame(runs))[["t1", "t2"]].to_numpy().tolist() == [
+        [12 / 25, 12 / 25],
+        [0, 0],
+    ]
 
 
 def test_a_study_without_a_robust_objective_has_nothing_to_judge_at(tmp_path: Path) -> None:
