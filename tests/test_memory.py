@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake.persistence.file import FilePersistence
 
+from tradeoff.errors import UserError
 from tradeoff.memory import RECORDS, UNFINISHED, keep, recall
 from tradeoff.seals import read_sealed
 
@@ -103,6 +104,12 @@ def test_files_that_are_missing_or_unfinished_are_left_alone(kept: Path) -> None
     Path("results/deep", "d" * 180, "table.txt").unlink()
     assert recall([kept]) == []
     assert rate_of("results/run.txt") is None
+
+
+def test_damaged_records_are_to_be_brought_back_and_not_deleted(kept: Path) -> None:
+    kept.write_bytes(kept.read_bytes()[:-30])
+    with pytest.raises(UserError, match="dvc checkout --force"):
+        recall([kept])
 
 
 def test_a_record_cut_short_counts_as_none(kept: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tradeoff.data.registry import mirror_folder
 from tradeoff.errors import UserError
+from tradeoff.memory import BRING_BACK
 from tradeoff.params import load_params
 from tradeoff.script import run_script
 from tradeoff.study import Study
@@ -56,6 +57,8 @@ def _line(checked: Checked, overlays: Sequence[Path]) -> str:
     again = f"make it again with: snakemake {configfile}--force {shlex.quote(str(record))}"
     if record.name == "report.record.json":
         again = f"delete {record} and {checked.path}, and run `make figures` again"
+    if record.parent.name == "memory":
+        again = BRING_BACK
     return f"error: {UserError(error.where, error.found, error.expected, again)}"
 
 

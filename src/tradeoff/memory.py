@@ -12,10 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tradeoff.errors import UserError
 from tradeoff.files import read_json, sha256_of, whole_file
 from tradeoff.seals import read_sealed, write_sealed
 
 RECORDS = Path(".snakemake/metadata")
+# Without it Snakemake would go by the dates of files that DVC brought, which say nothing.
+BRING_BACK = "bring it back with `dvc checkout --force`, or run `make repro` where its results were made"
 UNFINISHED = Path(".snakemake/incomplete")  # what is named here is made again
 
 
@@ -38,7 +41,7 @@ def recall(memories: Iterable[Path]) -> list[str]:
     """
     unknown = []
     for memory in memories:
-        for file, kept in sorted(read_sealed(memory).items()):
+        for file, kept in sorted(_remembered(memory).items()):
             path, record = Path(file), kept["record"]
             if not path.is_file() or _entry(UNFINISHED, file).exists():
                 continue
@@ -53,6 +56,13 @@ def recall(memories: Iterable[Path]) -> list[str]:
                     temporary.write_text(json.dumps({"external_jobid": None}))
                 unknown.append(file)
     return unknown
+
+
+def _remembered(memory: Path) -> dict[str, Any]:
+    try:
+        return read_sealed(memory)
+    except UserError as error:
+        raise UserError(error.where, error.found, error.expected, BRING_BACK) from None
 
 
 def _records() -> Iterator[tuple[str, dict[str, Any]]]:
