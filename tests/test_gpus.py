@@ -22,9 +22,17 @@ from tradeoff.gpus import take_one
 
 folder, seconds, names = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
 note = folder / names[take_one(names, folder / "locks", wait=0.02)]
-if note.exists() and Path(f"/proc/{note.read_text()}").exists():
-    sys.exit(f"{note.name} is in use by {note.read_text()}")
-note.write_text(str(os.getpid()))
+if note.exists():
+    status = Path(f"/proc/{note.read_text()}/stat")
+    try:
+        state = status.read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        state = "gone"
+    if state not in ("gone", "Z", "X"):  # a killed process is a zombie until its parent asks
+        sys.exit(f"{note.name} is in use by {note.read_text()}")
+whole = folder / f"{os.getpid()}.note"
+whole.write_text(str(os.getpid()))
+whole.replace(note)  # a kill never leaves a note half written
 time.sleep(seconds)
 note.unlink()
 """
@@ -35,19 +43,21 @@ def test_forty_jobs_on_eight_devices_with_random_kills_never_share_one_and_leak_
     names = [f"GPU-{number}" for number in range(8)]
     waiting = [[f"{draw.uniform(0.02, 0.15)}", *names] for _ in range(40)]
     running: list[subprocess.Popen[bytes]] = []
-    codes = []
+    codes, complaints = [], b""
     while waiting or running:
         while waiting and len(running) < 12:  # more than there are devices
             command = [sys.executable, "-c", JOB, str(tmp_path), *waiting.pop()]
-            running.append(subprocess.Popen(command))
+            running.append(subprocess.Popen(command, stderr=subprocess.PIPE))
         for job in [job for job in running if job.poll() is None and draw.random() < 0.01]:
             job.kill()
             job.wait()
-        codes += [job.returncode for job in running if job.poll() is not None]
+        ended = [job for job in running if job.poll() is not None]
+        codes += [job.returncode for job in ended]
+        complaints += b"".join(job.communicate()[1] for job in ended)
         running = [job for job in running if job.poll() is None]
         time.sleep(0.01)
     assert len(codes) == 40
-    assert set(codes) == {0, -signal.SIGKILL}  # 1: given a device in use
+    assert set(codes) == {0, -signal.SIGKILL}, complaints.decode()  # 1: given a device in use
     free = [gpus.take_one([name], tmp_path / "locks", wait=60) for name in names]
     assert free == [0] * 8  # none is still held
 
