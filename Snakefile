@@ -26,9 +26,9 @@ include: "rules/artifacts.smk"
 report: "report/study.rst"
 
 
-# One workflow at a time makes a study's results; what a killed one left locked is free (workflow_scripts/locks.py).
-if workflow.is_main_process:
-    locks.enter(STUDY.name)
+# One workflow at a time makes a study's results; what a killed one left locked is free (workflow_scripts/at_work.py).
+if workflow.is_main_process and at_work.enter(STUDY.name):
+    recall_records()
 
 
 onstart:

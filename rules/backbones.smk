@@ -1,5 +1,7 @@
 """Upstream weights: pre-trained here, or fetched."""
 
+from tradeoff.code import backbone_code
+
 PRETRAINED = STUDY.pretrained()
 
 
@@ -26,11 +28,7 @@ rule pretrain_backbone:
         ),
         folder=subpath(output.weights, parent=True),
         data=subpath(input.data, parent=True),
-        code=fingerprint(
-            "pretrain_backbone",
-            "tradeoff.strategies.full",
-            "tradeoff.objectives.standard",
-        ),
+        code=backbone_code(pretrained=True),
     shell:
         "python -m workflow_scripts.pretrain_backbone --spec {params.spec:q} --code {params.code} --data {params.data:q}"
         " --device {resources.device} --output {params.folder:q} &> {log:q}"
@@ -48,6 +46,6 @@ rule fetch_backbone:
     params:
         spec=lambda wildcards: canonical_json(config["backbones"][wildcards.backbone]),
         folder=subpath(output.weights, parent=True),
-        code=fingerprint("fetch_backbone"),
+        code=backbone_code(pretrained=False),
     shell:
-        "python -m workflow_scripts.fetch_backbone --spec {params.spec:q} --output {params.folder:q} &> {log:q}"
+        "python -m workflow_scripts.fetch_backbone --spec {params.spec:q} --code {params.code} --output {params.folder:q} &> {log:q}"

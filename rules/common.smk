@@ -19,7 +19,7 @@ from tradeoff.seals import write_sealed
 from tradeoff.study import Study
 from snakemake.exceptions import WorkflowError
 from snakemake.resources import Resources
-from workflow_scripts import locks
+from workflow_scripts import at_work
 
 
 def load_study():
@@ -34,7 +34,11 @@ def load_study():
 def recall_records():
     """What DVC brought comes with the records of what made it: put them back before Snakemake asks for them."""
     memories = [*Path("data/memory").glob("*"), *Path(STUDY.root, "memory").glob("*")]
-    for file in recall(memories):
+    try:
+        unknown = recall(memories)
+    except UserError as error:
+        raise SystemExit(f"error: {error}")
+    for file in unknown:
         print(f"{file}: not as it was recorded, so it is made again", file=sys.stderr)
 
 
@@ -59,8 +63,6 @@ try:
     STUDY = load_study()
     # What jobs ask a cluster for; on one machine it has no effect.
     REQUESTS = Requests(STUDY)
-    if workflow.is_main_process:
-        recall_records()
 except UserError as error:
     raise SystemExit(f"error: {error}")
 
@@ -79,7 +81,7 @@ wildcard_constraints:
 
 def begin_study():
     try:
-        locks.begin(STUDY.name)
+        at_work.begin(STUDY.name)
     except UserError as error:
         raise WorkflowError(f"error: {error}")
 

@@ -1,6 +1,6 @@
 """From sources to packed arrays: fetched once, decoded once."""
 
-from tradeoff.data import registry
+from tradeoff.data.code import fetch_code, pack_code
 
 
 rule data:
@@ -26,12 +26,10 @@ rule fetch_dataset:
     params:
         definition=lambda wildcards: canonical_json(STUDY.definition(wildcards.dataset)),
         folder=subpath(output.source, parent=True),
-        code=lambda wildcards: fingerprint(
-            "fetch_dataset", *registry.modules(wildcards.dataset)
-        ),
+        code=lambda wildcards: fetch_code(wildcards.dataset),
     shell:
         "python -m workflow_scripts.fetch_dataset --dataset {wildcards.dataset}"
-        " --definition {params.definition:q} --output {params.folder:q} &> {log:q}"
+        " --definition {params.definition:q} --code {params.code} --output {params.folder:q} &> {log:q}"
 
 
 rule pack_dataset:
@@ -56,8 +54,8 @@ rule pack_dataset:
         size=lambda wildcards: wildcards.format.split("-")[0],
         resize=lambda wildcards: wildcards.format.split("-")[1],
         interpolation=lambda wildcards: [*wildcards.format.split("-"), "bilinear"][2],
-        code=fingerprint("pack_dataset"),
+        code=pack_code(),
     shell:
         "python -m workflow_scripts.pack_dataset --raw {params.raw:q} --size {params.size}"
         " --resize {params.resize} --interpolation {params.interpolation} --workers {threads}"
-        " --up-to {resources.pack_up_to} --output {params.folder:q} &> {log:q}"
+        " --up-to {resources.pack_up_to} --code {params.code} --output {params.folder:q} &> {log:q}"

@@ -1,6 +1,6 @@
 """Recipes, searched on validation images: `make tune` asks for them, no other target does."""
 
-from tradeoff import objectives, strategies
+from tradeoff.code import tuning_code
 
 SEARCHES = STUDY.tuning()
 
@@ -34,11 +34,7 @@ rule tune:
     params:
         spec=lambda wildcards: canonical_json(SEARCHES[wildcards.cell]),
         data=subpath(input.data, parent=True),
-        code=lambda wildcards: fingerprint(
-            "tune",
-            *strategies.modules(SEARCHES[wildcards.cell]["run"]["strategy_spec"]),
-            *objectives.modules(SEARCHES[wildcards.cell]["run"]),
-        ),
+        code=lambda wildcards: tuning_code(SEARCHES[wildcards.cell]["run"]),
     shell:
         "python -m workflow_scripts.tune --spec {params.spec:q} --code {params.code}"
         " --device {resources.device} --data {params.data:q} --weights {input.weights:q} --output {output:q} &> {log:q}"

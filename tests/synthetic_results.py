@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from tradeoff.corruptions import COMMON
 from tradeoff.data.packed import PackedDataset
+from tradeoff.data.registry import split_reference
 from tradeoff.files import digest_of
 from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.probes.results import wilson
@@ -28,6 +29,7 @@ MADE_WITH = {
     "weights_sha256": hashlib.sha256(WEIGHTS).hexdigest(),
     "snapshots_sha256": hashlib.sha256(SNAPSHOTS).hexdigest(),
 }
+BACKBONE = {"digest": digest_of("backbone"), "code": "c0de"}
 COST = {"images": 1_000, "hardware": {"processor": "a processor", "cores": 2, "device": "cpu"}}
 EPSILONS = (1 / 255, 4 / 255, 8 / 255)
 GRID = tuple(k / 255 for k in range(1, 9))
@@ -78,9 +80,10 @@ def write_study(
         probes["common"] = {"kind": "corruption", "corruptions": list(corruptions)}
     for backbone in backbones:
         folder = root / "backbones" / backbone
-        about = {"sha256": MADE_WITH["weights_sha256"], "spec": {}, "source": "made up"}
-        write_sealed(folder / "backbone.json", about)
+        folder.mkdir(parents=True)
         (folder / "weights.safetensors").write_bytes(WEIGHTS)
+        about = BACKBONE | {"spec": {}, "source": "made up", "versions": {"python": "3.11"}}
+        write_sealed(folder / "backbone.json", about | {"sha256": sums(folder, ["weights.safetensors"])})
     runs = []
     chosen = [one for name in objectives for one in swept(name, sections.get(name, {}))]
     for index, (dataset, backbone, objective, seed) in enumerate(
@@ -135,6 +138,8 @@ def write_study(
         },
     }
     study = {"study": {"name": root.name, "title": "Made-up study"}, "params": params, "runs": runs}
+    study["backbones"] = dict.fromkeys(backbones, BACKBONE)
+    study["datasets"] = {split_reference(run["dataset"])[0]: _data(run) for run in runs}
     write_sealed(root / "study.json", study)
     for run in runs:
         seal_run(root, run)
@@ -159,6 +164,16 @@ def seal_run(root: Path, run: dict[str, Any]) -> None:
 def _data_digest(run: dict[str, Any]) -> str:
     packed = Path(run["data"])
     return PackedDataset.open(packed).digest if packed.exists() else DATA_DIGEST
+
+
+def _data(run: dict[str, Any]) -> dict[str, Any]:
+    """What study.json says of the making of a run's data: what they say themselves, where they are there."""
+    packed = Path(run["data"])
+    if not packed.exists():
+        return {"definition_digest": digest_of({}), "code": "c0de", "packing_code": "c0de"}
+    about = read_sealed(packed / "manifest.json")
+    source = {key: about["source"].get(key) for key in ("definition_digest", "code")}
+    return source | {"packing_code": about.get("code")}
 
 
 def _budget(objective: Variant) -> float:

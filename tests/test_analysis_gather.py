@@ -98,8 +98,27 @@ def test_a_whole_run_that_was_renamed_is_refused_by_name(root: Path) -> None:
 
 
 def test_a_run_from_other_weights_than_the_backbone_now_has_is_refused(root: Path) -> None:
-    write_sealed(root / "backbones" / "tiny_vit" / "backbone.json", {"sha256": "retrained"})
+    backbone = root / "backbones" / "tiny_vit" / "backbone.json"
+    write_sealed(backbone, read_sealed(backbone) | {"sha256": {"weights.safetensors": "retrained"}})
     with pytest.raises(UserError, match=r"the weights_sha256 \w{12} in .*run.json; expected retrained"):
+        gathered(root)
+
+
+@pytest.mark.parametrize("key", ["digest", "code"])
+def test_a_backbone_that_other_settings_or_code_made_is_refused(root: Path, key: str) -> None:
+    backbone = root / "backbones" / "tiny_vit" / "backbone.json"
+    write_sealed(backbone, read_sealed(backbone) | {key: "0" * 64})
+    with pytest.raises(UserError, match=rf"backbone tiny_vit: found the {key} 0{{12}} in .*backbone.json"):
+        gathered(root)
+
+
+@pytest.mark.parametrize("key", ["definition_digest", "code", "packing_code"])
+def test_data_that_another_definition_or_code_made_are_refused(root: Path, key: str) -> None:
+    pack(root / "packed" / "digits")
+    study = read_study(root / "study.json")
+    datasets = {"digits": study["datasets"]["digits"] | {key: "1" * 16}}
+    write_sealed(root / "study.json", study | {"datasets": datasets})
+    with pytest.raises(UserError, match=rf"dataset digits: found the {key} \w+ in .*manifest.json"):
         gathered(root)
 
 
@@ -129,7 +148,8 @@ def pack(folder: Path) -> str:
         "domain_names": [],
     }
     sizes = {file.name: file.stat().st_size for file in files}
-    write_sealed(folder / "manifest.json", content | {"bytes": sizes, "shape": [2, 3, 8, 8]})
+    made = {"code": "c0de", "source": {"definition_digest": digest_of({}), "code": "c0de"}}
+    write_sealed(folder / "manifest.json", content | made | {"bytes": sizes, "shape": [2, 3, 8, 8]})
     return digest_of(content)
 
 

@@ -1,93 +1,62 @@
-"""A stale lock is removed, a living one never; and one workflow at a time makes a study's results."""
+"""Locks on files and folders: one worker at a time, several that share, and file systems without locks."""
 
-import subprocess
-import sys
+import errno
+import fcntl
+import os
+from threading import Thread
 
 import pytest
 
-from tests.workflow import ROOT
-from workflow_scripts import locks
-
-ENTER = "locks.enter('small')"
+from tradeoff import locks
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A working directory with one lock of Snakemake's."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(locks, "_held", [])
-    locks.SNAKEMAKE.mkdir(parents=True)
-    (locks.SNAKEMAKE / "0.output.lock").write_text("results/x\n")
-    return tmp_path
+def test_sharing_workers_work_at_once_and_keep_a_sole_one_waiting(tmp_path, capsys):
+    table, done = tmp_path / "table", []
+
+    def alone():
+        with locks.sole_worker(table):
+            done.append("alone")
+
+    with locks.sole_worker(table, shared=True), locks.sole_worker(table, shared=True):
+        second = Thread(target=alone)
+        second.start()
+        while "waiting for another process that works on" not in capsys.readouterr().out:
+            assert second.is_alive()
+        assert not done
+    second.join()
+    assert done == ["alone"]
 
 
-class Other:
-    """Another process in the folder that does what a workflow does at its start, and then lives on."""
-
-    def __init__(self, folder, *calls):
-        code = (
-            "from workflow_scripts import locks\n"
-            + "\n".join(calls)
-            + "\nprint('ready', flush=True)\ninput()"
-        )
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=folder,
-            env={"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        while self.process.stdout.readline() != "ready\n":
-            pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
+def test_what_is_locked_needs_not_exist_and_is_not_made(tmp_path):
+    with locks.sole_worker(tmp_path / "new" / "run"):
+        assert not (tmp_path / "new" / "run").exists()
 
 
-def snakemakes_locks():
-    return [path.name for path in locks.SNAKEMAKE.glob("*")]
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_worked_on_with_a_warning(tmp_path, monkeypatch, capsys, code):
+    def refuses(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with locks.sole_worker(tmp_path / "run"):
+        assert "knows no locks" in capsys.readouterr().err
 
 
-def test_the_lock_of_a_killed_workflow_is_removed(folder, capsys):
-    (locks.SNAKEMAKE / "0.output.lock").unlink()
-    with Other(folder, ENTER) as other:
-        (locks.SNAKEMAKE / "0.output.lock").write_text("results/x\n")  # as Snakemake does now
-        other.kill()
-    locks.enter("small")
-    assert snakemakes_locks() == []
-    assert "removed a lock" in capsys.readouterr().err
-
-
-def test_the_lock_of_a_living_workflow_stays(folder):
-    with Other(folder, ENTER):
-        (locks.SNAKEMAKE / "1.output.lock").write_text("results/x\n")
-        locks.enter("small")
-        assert snakemakes_locks() == ["1.output.lock"]
-
-
-def test_one_living_workflow_protects_all_locks(folder):
-    with Other(folder, ENTER), Other(folder, ENTER) as dead:
-        (locks.SNAKEMAKE / "1.output.lock").write_text("results/x\n")
-        dead.kill()
-        locks.enter("small")
-        assert snakemakes_locks() == ["1.output.lock"]
-
-
-def test_a_second_workflow_on_a_study_is_told_who_is_at_work(folder, capsys):
-    with Other(folder, "locks.begin('small')") as other:
-        locks.enter("small")
-        assert f"at work on small: process {other.process.pid} on " in capsys.readouterr().err
-        with pytest.raises(locks.UserError) as raised:
-            locks.begin("small")
-        assert f"process {other.process.pid} on " in str(raised.value)
-        locks.begin("another")  # another study is free
-        other.kill()
-    locks.begin("small")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_can_lock_it_too(tmp_path):
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    before = os.umask(0o077)
+    try:
+        os.close(locks.open_lock(tmp_path / ".run.lock"))
+    finally:
+        os.umask(before)
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(65534)
+        try:
+            os._exit(0 if locks.take_lock(locks.open_lock(tmp_path / ".run.lock"), fcntl.LOCK_EX) else 2)
+        except OSError:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0

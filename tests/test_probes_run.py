@@ -1,180 +1,53 @@
-"""A probe of a whole run: what it writes, and that kills and shards change nothing."""
+"""A probe of a whole run: what it writes."""
 
 import json
 import shutil
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file
-from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 
-from tests.backbones_support import seal_weights
+from tests.probes_support import (
+    BACKBONE,
+    CLASSES,
+    COMPUTE,
+    CORRUPTION,
+    PGD,
+    SHIFT,
+    SLOW,
+    STEPS,
+    WARM,
+    assert_same,
+    fine_tuned,
+    flip_bit,
+    pack_arrays,
+    probed,
+    warm,
+)
 from tradeoff import snapshots, strategies
-from tradeoff.attempts import forget
 from tradeoff.backbones import build
 from tradeoff.corruptions.corrupt import corrupt
 from tradeoff.errors import UserError
 from tradeoff.files import sha256_of
-from tradeoff.probes import attack, clean, corruption, load, modules, run, schema, shift
-from tradeoff.probes.run import Outputs, probe_run
+from tradeoff.probes import clean, corruption, load, modules, run, schema
+from tradeoff.probes.run import Outputs
 from tradeoff.seals import read_sealed, sums, write_sealed
-from workflow_scripts import probe as script
-from workflow_scripts import probe_batch
-
-STEPS = [0, 5, 12]
-CLASSES = [str(digit) for digit in range(10)]
-BACKBONE = {
-    "model": "vit_tiny_patch16_224",
-    "arguments": {"img_size": 8, "patch_size": 4, "embed_dim": 32, "depth": 2, "num_heads": 2},
-    "image_size": 8,
-    "resize": "squash",
-    "mean": [0.5, 0.5, 0.5],
-    "std": [0.5, 0.5, 0.5],
-    "weights": {"pretrain": "glyphs"},
-}
-SPEC = {
-    "dataset": "digits",
-    "backbone": "small_vit",
-    "strategy": "lora",
-    "objective": "standard",
-    "seed": 3,
-    "data": {
-        "validation_share": 0.1,
-        "split_seed": 0,
-        "limit": {"train": None, "validation": None, "test": None},
-    },
-    "backbone_spec": BACKBONE,
-    "strategy_spec": {"name": "lora", "params": {"rank": 2}},
-}
-COMPUTE = {
-    "deterministic": False,
-    "threads": 1,
-    "batch_size": 32,
-    "precision": "fp32",
-    "channels_last": False,
-    "compile": False,
-}
-PGD = {
-    "kind": "attack",
-    "name": "pgd",
-    "attack": "pgd",
-    "norm": "linf",
-    "epsilons": [0.01, 0.05, 0.5],
-    "steps": 5,
-    "seed": 0,
-    "limit": 60,
-    "compute": COMPUTE,
-}
-CORRUPTION = {
-    "kind": "corruption",
-    "name": "common",
-    "corruptions": ["gaussian_noise", "contrast"],
-    "severities": [1, 5],
-    "seed": 0,
-    "limit": 60,
-    "compute": COMPUTE,
-}
-SHIFT = {"kind": "shift", "name": "shift", "limit": 60, "compute": COMPUTE}
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """A folder with a packed dataset, a shifted one, weights, and a run with three snapshots."""
-    root = tmp_path_factory.mktemp("study")
-    data = load_digits()
-    images = np.repeat((data.images[:200] * 255 / 16).astype(np.uint8)[:, None], 3, axis=1)
-    _pack(root / "digits", images, data.target[:200])
-    _pack(root / "typeset_digits", 255 - images, data.target[:200])
-    model = build(BACKBONE, 10, 3, None)
-    save_file(
-        {name: tensor.contiguous() for name, tensor in model.net.state_dict().items()},
-        root / "weights.safetensors",
-    )
-    seal_weights(root / "weights.safetensors")
-    strategies.apply(model, "lora", {"rank": 2}, 3)
-    generator = torch.Generator().manual_seed(0)
-    for step in STEPS:
-        state = snapshots.trainable_state(model)
-        for name, tensor in state.items():
-            tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.3 if "lora" in name else 0.5)
-        snapshots.write_part(root / "parts", step, state)
-    run = root / "run"
-    carried = snapshots.metadata(SPEC["strategy_spec"], BACKBONE, sha256_of(root / "weights.safetensors"))
-    snapshots.join(root / "parts", STEPS, run / "snapshots.safetensors", carried)
-    write_sealed(
-        run / "run.json",
-        {
-            "digest": "run-digest",
-            "spec": SPEC,
-            "code": "code",
-            "data_digest": "data",
-            "weights_sha256": carried["weights_sha256"],
-            "class_names": CLASSES,
-            "steps_per_epoch": 5,
-            "sha256": sums(run, ["snapshots.safetensors"]),
-        },
-    )
-    return root
-
-
-def _pack(folder: Path, images: np.ndarray, labels: np.ndarray, classes: list[str] = CLASSES) -> None:
-    folder.mkdir()
-    np.save(folder / "images.npy", images)
-    n = len(labels)
-    table = {
-        "row": np.arange(n),
-        "label": labels.astype(np.int64),
-        "domain": pa.nulls(n, pa.int64()),
-        "split": ["test" if row % 2 else "train" for row in range(n)],
-    }
-    pq.write_table(pa.table(table), folder / "index.parquet")
-    files = [folder / "images.npy", folder / "index.parquet"]
-    write_sealed(
-        folder / "manifest.json",
-        {
-            "shape": list(images.shape),
-            "class_names": classes,
-            "domain_names": [],
-            "bytes": {file.name: file.stat().st_size for file in files},
-            "sha256": {file.name: sha256_of(file) for file in files},
-        },
-    )
-
-
-def _outputs(folder: Path, name: str = "pgd") -> Outputs:
-    return Outputs(
-        folder / f"{name}.parquet", folder / f"{name}.outcomes.safetensors", folder / f"{name}.cost.json"
-    )
-
-
-def _probe(place: Path, folder: Path, probe: dict[str, Any] = PGD, data=("digits",), **more: Any) -> Outputs:
-    outputs = _outputs(folder, probe["name"])
-    sets = {name: place / name for name in data}
-    probe_run(
-        probe,
-        more.pop("digest", "probe-digest"),
-        more.pop("code", "code"),
-        place / "run",
-        place / "weights.safetensors",
-        sets,
-        outputs,
-        **more,
-    )
-    return outputs
+    return fine_tuned(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="module")
 def whole(place, tmp_path_factory) -> Outputs:
-    """The attack probe, uninterrupted."""
-    return _probe(place, tmp_path_factory.mktemp("whole"))
+    return probed(place, tmp_path_factory.mktemp("whole"))
 
 
 def test_the_table_has_a_row_for_each_snapshot_and_epsilon(whole):
@@ -236,20 +109,20 @@ def test_probes_see_updates_and_scales_folded_into_the_weights(
         (tmp_path / name).symlink_to(place / name)
     seen, evaluate = [], clean.evaluate
 
-    def watched(probed, *others):
-        seen.append(probed)
-        return evaluate(probed, *others)
+    def watched(model, *others):
+        seen.append(model)
+        return evaluate(model, *others)
 
     monkeypatch.setattr(clean, "evaluate", watched)
-    _probe(tmp_path, tmp_path / "out", {"kind": "clean", "name": "clean", "limit": 60, "compute": COMPUTE})
-    (probed,) = seen
+    probed(tmp_path, tmp_path / "out", {"kind": "clean", "name": "clean", "limit": 60, "compute": COMPUTE})
+    (subject,) = seen
     assert inserted  # the strategy adds something, of which the probed model has nothing left
-    assert not inserted & set(probed.net.state_dict())
+    assert not inserted & set(subject.net.state_dict())
     images = torch.from_numpy(np.load(place / "digits" / "images.npy")).float() / 255
     with torch.no_grad():
         expected = model.eval()(images)
         scale = float(expected.abs().max().clamp(min=1))
-        torch.testing.assert_close(probed(images), expected, rtol=0, atol=1e-5 * scale)
+        torch.testing.assert_close(subject(images), expected, rtol=0, atol=1e-5 * scale)
 
 
 def test_outcomes_give_the_tables_counts(whole):
@@ -262,80 +135,8 @@ def test_outcomes_give_the_tables_counts(whole):
     assert counts == pq.read_table(whole.table)["correct"].to_pylist()
 
 
-def test_a_killed_probe_continues_and_ends_with_the_same_bytes(place, whole, tmp_path, monkeypatch):
-    evaluate, calls = attack.evaluate, []
-
-    def dies_at_the_third(*arguments):
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return evaluate(*arguments)
-
-    monkeypatch.setattr(attack, "evaluate", dies_at_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        _probe(place, tmp_path)
-    assert not _outputs(tmp_path).table.exists()
-    resumed = _probe(place, tmp_path)
-    assert len(calls) == 4  # the two finished snapshots are not evaluated again
-    _assert_same(resumed, whole)
-    for file in (
-        resumed.table,
-        resumed.outcomes,
-        resumed.cost,
-        resumed.record,
-    ):  # as Snakemake does when nobody noted the end
-        file.unlink()
-    _assert_same(_probe(place, tmp_path), whole)
-    assert len(calls) == 4
-    forget(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "pgd.cost.json", "pgd.outcomes.safetensors", "pgd.parquet", "pgd.record.json"
-    ]  # fmt: skip
-
-
-def test_shards_end_with_the_same_bytes(place, whole, tmp_path):
-    for shard in range(2):
-        outputs = _probe(place, tmp_path, shard=(shard, 2))
-        assert not outputs.table.exists()
-    _assert_same(_probe(place, tmp_path), whole)
-
-
-# Slow steps and next to no safety: many samples are accepted that would have been fooled later.
-SLOW = PGD | {"steps": 20, "relative_step": 0.05, "random_start": False}
-WARM = SLOW | {"shortcuts": {"early_accept": True, "safety": 0.01, "warm_start": True, "audit": 1.0}}
-
-
-def test_a_killed_warm_start_continues_and_ends_with_the_same_bytes(place, tmp_path, monkeypatch):
-    uninterrupted = _probe(place, tmp_path / "whole", WARM)
-    evaluate, starts = attack.evaluate, []
-
-    def dies_at_the_third(model, test_sets, *more):
-        starts.append(test_sets[0].hints)
-        if len(starts) == 3:
-            raise KeyboardInterrupt
-        return evaluate(model, test_sets, *more)
-
-    monkeypatch.setattr(attack, "evaluate", dies_at_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        _probe(place, tmp_path / "killed", WARM)
-    resumed = _probe(place, tmp_path / "killed", WARM)
-    assert starts[0] is None
-    assert starts[1].any()
-    assert (starts[2] == starts[3]).all()
-    assert len(starts) == 4
-    _assert_same(resumed, uninterrupted)
-    (parts,) = (tmp_path / "killed").glob("*.parts-*")
-    assert [part.suffix for part in parts.iterdir()] == [".safetensors"] * 3  # no hints: they are large
-
-
-def test_a_warm_start_cannot_be_sharded(place, tmp_path):
-    with pytest.raises(UserError, match=r"shard 1/2.*one before.*leave out --shard, or warm_start"):
-        _probe(place, tmp_path, WARM, shard=(0, 2))
-    assert not list(tmp_path.iterdir())
-
-
 def test_an_audit_counts_the_verdicts_that_the_exact_attack_changes(place, tmp_path):
-    outputs, exactly = _probe(place, tmp_path / "short", WARM), _probe(place, tmp_path / "exact", SLOW)
+    outputs, exactly = probed(place, tmp_path / "short", WARM), probed(place, tmp_path / "exact", SLOW)
     rows = pq.read_table(outputs.table).to_pylist()
     ours, exact = (load_file(files.outcomes)["first_failure"] for files in (outputs, exactly))
     for place_, row in enumerate(rows):
@@ -350,7 +151,7 @@ def test_an_audit_counts_the_verdicts_that_the_exact_attack_changes(place, tmp_p
 
 def test_an_audit_takes_its_share_of_the_samples_by_their_own_streams(place, tmp_path):
     audited = [
-        pq.read_table(_probe(place, tmp_path / str(batch), _warm(share=0.3, batch=batch)).table)["audited"]
+        pq.read_table(probed(place, tmp_path / str(batch), warm(share=0.3, batch=batch)).table)["audited"]
         for batch in (7, 32)
     ]
     assert audited[0] == audited[1]
@@ -358,60 +159,15 @@ def test_an_audit_takes_its_share_of_the_samples_by_their_own_streams(place, tmp
 
 
 def test_compiling_is_left_out_on_the_cpu_with_a_line(place, whole, tmp_path, capsys):
-    outputs = _probe(place, tmp_path, PGD | {"compute": COMPUTE | {"compile": True}})
+    outputs = probed(place, tmp_path, PGD | {"compute": COMPUTE | {"compile": True}})
     assert "compute.compile: left out on the CPU" in capsys.readouterr().out
-    _assert_same(outputs, whole)
+    assert_same(outputs, whole)
 
 
 def test_a_gpu_compiles_with_inductor():
     settings = COMPUTE | {"compile": True}
     assert run._compute(settings, torch.device("cuda")).compile == "inductor"
     assert run._compute(COMPUTE, torch.device("cuda")).compile is None
-
-
-def _warm(share: float, batch: int) -> dict[str, Any]:
-    return WARM | {
-        "shortcuts": WARM["shortcuts"] | {"audit": share},
-        "compute": COMPUTE | {"batch_size": batch},
-    }
-
-
-def _assert_same(a: Outputs, b: Outputs) -> None:
-    assert a.table.read_bytes() == b.table.read_bytes()
-    assert a.outcomes.read_bytes() == b.outcomes.read_bytes()
-
-
-@pytest.mark.parametrize("key", ["digest", "code"])
-def test_parts_of_other_settings_or_code_are_not_continued(place, tmp_path, key):
-    _probe(place, tmp_path, shard=(0, 2), **{key: "before"})
-    (before,) = tmp_path.iterdir()
-    _probe(place, tmp_path, shard=(0, 2), **{key: "after"})
-    (after,) = tmp_path.iterdir()
-    assert before.name != after.name
-
-
-def _flip(file: Path, byte: int) -> None:
-    content = bytearray(file.read_bytes())
-    content[byte] ^= 1
-    file.write_bytes(content)
-
-
-@pytest.mark.parametrize("byte", [0, 300, -1])
-def test_a_damaged_part_is_made_again(place, whole, tmp_path, byte):
-    _probe(place, tmp_path, shard=(0, 1000))
-    (part,) = tmp_path.glob("*/*.safetensors")
-    _flip(part, byte)
-    _assert_same(_probe(place, tmp_path), whole)
-
-
-def test_damaged_snapshots_and_weights_are_refused_by_name(place, tmp_path):
-    for folder, name in (("run", "snapshots.safetensors"), (".", "weights.safetensors")):
-        copy = tmp_path / name
-        shutil.copytree(place, copy)
-        _flip(copy / folder / name, -5)
-        with pytest.raises(UserError, match=rf"{name}: found sha256 \w+; expected \w+; it was damaged"):
-            _probe(copy, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_the_record_names_what_was_made_and_from_what(place, whole):
@@ -423,7 +179,7 @@ def test_the_record_names_what_was_made_and_from_what(place, whole):
 
 
 def test_a_shift_tests_on_each_set(place, tmp_path):
-    outputs = _probe(place, tmp_path, SHIFT, ("digits", "typeset_digits"))
+    outputs = probed(place, tmp_path, SHIFT, ("digits", "typeset_digits"))
     rows = pq.read_table(outputs.table).to_pylist()
     assert [row["test_set"] for row in rows] == ["digits", "typeset_digits"] * 3
     outcomes = load_file(outputs.outcomes)
@@ -436,7 +192,7 @@ def test_a_shift_tests_on_each_set(place, tmp_path):
 @pytest.fixture(scope="module")
 def corrupted(place, tmp_path_factory) -> Outputs:
     """A corruption probe, uninterrupted."""
-    return _probe(place, tmp_path_factory.mktemp("corrupted"), CORRUPTION)
+    return probed(place, tmp_path_factory.mktemp("corrupted"), CORRUPTION)
 
 
 def test_corrupted_rows_have_a_severity_and_no_epsilon_so_that_none_passes_for_clean(corrupted):
@@ -477,19 +233,19 @@ def test_a_killed_corruption_probe_and_its_shards_corrupt_images_once_and_end_wi
         corruption, "_write", lambda file, *rest: (written.append(file.name), write(file, *rest))
     )
     for shard in range(2):
-        _probe(place, tmp_path, CORRUPTION, shard=(shard, 2))
+        probed(place, tmp_path, CORRUPTION, shard=(shard, 2))
     assert len(written) == 4
-    _assert_same(_probe(place, tmp_path, CORRUPTION), corrupted)
+    assert_same(probed(place, tmp_path, CORRUPTION), corrupted)
     assert len(written) == 4
     (parts,) = tmp_path.glob("*.parts-*")
     assert not (parts / "prepared").exists()  # the corrupted images are gone
 
 
 def test_corrupted_images_with_a_flipped_bit_are_made_again(place, corrupted, tmp_path):
-    _probe(place, tmp_path, CORRUPTION, shard=(0, 2))
+    probed(place, tmp_path, CORRUPTION, shard=(0, 2))
     for images in tmp_path.glob("*/prepared/digits/*.npy"):
-        _flip(images, -7)
-    _assert_same(_probe(place, tmp_path, CORRUPTION), corrupted)
+        flip_bit(images, -7)
+    assert_same(probed(place, tmp_path, CORRUPTION), corrupted)
 
 
 def test_the_cost_of_a_probe_counts_the_seconds_of_corrupting_once_for_each_job_that_did(
@@ -507,8 +263,8 @@ def test_the_cost_of_a_probe_counts_the_seconds_of_corrupting_once_for_each_job_
 
     monkeypatch.setattr(corruption, "prepare", slow)
     for shard in range(2):
-        _probe(place, tmp_path, CORRUPTION, shard=(shard, 2))
-    cost = json.loads(_probe(place, tmp_path, CORRUPTION).cost.read_text())
+        probed(place, tmp_path, CORRUPTION, shard=(shard, 2))
+    cost = json.loads(probed(place, tmp_path, CORRUPTION).cost.read_text())
     assert cost["seconds_preparing"] == cost["seconds"] == 200
     assert set(cost["seconds_by_step"].values()) == {0}
 
@@ -517,7 +273,7 @@ def test_a_corrupted_image_depends_neither_on_the_block_it_is_made_in_nor_on_the
     place, corrupted, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(corruption, "BLOCK", 7)
-    again = _probe(place, tmp_path, CORRUPTION | {"compute": COMPUTE | {"batch_size": 9}})
+    again = probed(place, tmp_path, CORRUPTION | {"compute": COMPUTE | {"batch_size": 9}})
     first, second = load_file(corrupted.outcomes), load_file(again.outcomes)
     assert all((first[name] == second[name]).mean() > 0.99 for name in first)
     assert again.table.exists()
@@ -525,106 +281,15 @@ def test_a_corrupted_image_depends_neither_on_the_block_it_is_made_in_nor_on_the
 
 def test_other_classes_are_refused(place, tmp_path):
     data = load_digits()
-    _pack(tmp_path / "letters", np.zeros((20, 3, 8, 8), np.uint8), data.target[:20], [*CLASSES[:9], "x"])
+    pack_arrays(
+        tmp_path / "letters", np.zeros((20, 3, 8, 8), np.uint8), data.target[:20], [*CLASSES[:9], "x"]
+    )
     shutil.copytree(place / "digits", tmp_path / "digits")
     for name in ("run", "weights.safetensors", "backbone.json"):
         (tmp_path / name).symlink_to(place / name)
     with pytest.raises(UserError, match="test set letters"):
-        _probe(tmp_path, tmp_path / "out", SHIFT, ("digits", "letters"))
+        probed(tmp_path, tmp_path / "out", SHIFT, ("digits", "letters"))
     assert not (tmp_path / "out").exists()
-
-
-def _arguments(
-    place: Path, folder: Path, probe: dict[str, Any] = PGD, data=("digits",), digest="probe-digest"
-) -> list[str]:
-    """The command line of a probe."""
-    outputs = _outputs(folder, probe["name"])
-    return [
-        f"--probe={json.dumps(probe)}", f"--digest={digest}", "--code=code", f"--run={place / 'run'}",
-        f"--weights={place / 'weights.safetensors'}", *[f"--data={name}={place / name}" for name in data],
-        f"--output={outputs.table}", f"--outcomes={outputs.outcomes}", f"--cost={outputs.cost}",
-    ]  # fmt: skip
-
-
-def test_the_script_does_the_same(place, whole, tmp_path, capsys):
-    outputs = _outputs(tmp_path)
-    script.main(_arguments(place, tmp_path))
-    _assert_same(outputs, whole)
-    assert "snapshot 2/3 (step 5): " in capsys.readouterr().out
-    assert json.loads(outputs.cost.read_text())["images"] == 180
-
-
-def test_the_device_that_is_asked_for_is_the_one_that_is_chosen(place, tmp_path, monkeypatch):
-    asked: list[str] = []
-
-    def noted(device, deterministic=False):
-        asked.append(device)
-        return torch.device("cpu")
-
-    monkeypatch.setattr(run, "choose_device", noted)
-    script.main([*_arguments(place, tmp_path), "--device=cuda:1"])
-    listed = json.dumps([{"arguments": _arguments(place, tmp_path, SHIFT), "log": str(tmp_path / "log")}])
-    probe_batch.main([f"--jobs={listed}", "--device=cpu"])
-    assert (asked[0], set(asked[1:])) == ("cuda:1", {"cpu"})
-
-
-def _batch(place: Path, folder: Path, **digests: str) -> None:
-    """PGD and a shift in one process, each with a log of its own."""
-    shifted = ("digits", "typeset_digits")
-    jobs = {
-        "pgd": _arguments(place, folder, PGD, digest=digests.get("pgd", "probe-digest")),
-        "shift": _arguments(place, folder, SHIFT, shifted, digests.get("shift", "probe-digest")),
-    }
-    listed = [{"arguments": each, "log": str(folder / f"{name}.log")} for name, each in jobs.items()]
-    probe_batch.main([f"--jobs={json.dumps(listed)}"])
-
-
-def test_two_probes_in_one_process_end_with_the_bytes_of_each_alone(place, whole, tmp_path):
-    (tmp_path / "alone").mkdir()
-    alone = _probe(place, tmp_path / "alone", SHIFT, ("digits", "typeset_digits"))
-    _batch(place, tmp_path)
-    _assert_same(_outputs(tmp_path), whole)
-    _assert_same(_outputs(tmp_path, "shift"), alone)
-    assert "snapshot 3/3" in (tmp_path / "pgd.log").read_text()
-    assert "clean on typeset_digits" in (tmp_path / "shift.log").read_text()
-
-
-def test_of_a_batch_only_what_is_not_of_todays_settings_is_done_again(place, tmp_path):
-    _batch(place, tmp_path)
-    before = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")}
-    _batch(place, tmp_path, shift="another-digest")
-    after = {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.parquet")}
-    assert [file.stem for file in before if after[file] != before[file]] == ["shift"]
-    assert (tmp_path / "pgd.log").read_text() == "done before\n"
-
-
-def test_a_batch_that_fails_loses_no_snapshot_it_measured(place, whole, tmp_path, monkeypatch):
-    evaluate, calls = attack.evaluate, []
-
-    def counted(*arguments):
-        calls.append(1)
-        return evaluate(*arguments)
-
-    def fails(*arguments):
-        raise UserError("a test set", "nothing", "images")
-
-    monkeypatch.setattr(attack, "evaluate", counted)
-    with monkeypatch.context() as broken, pytest.raises(SystemExit, match=r"shift\.parquet: a test set"):
-        broken.setattr(shift, "evaluate", fails)
-        _batch(place, tmp_path)
-    assert not list(tmp_path.glob("*.parquet"))  # a table would be removed with the failed job's outputs
-    assert (
-        (tmp_path / "shift.log").read_text().splitlines()[-1].startswith("error: a test set: found nothing")
-    )
-    _batch(place, tmp_path)
-    assert len(calls) == len(STEPS)
-    _assert_same(_outputs(tmp_path), whole)
-
-
-@pytest.mark.parametrize("value", ["3", "0/2", "3/2", "a/b"])
-def test_a_wrong_shard_is_refused(value):
-    with pytest.raises(UserError, match="--shard"):
-        script._shard(value)
 
 
 def test_every_kind_has_a_schema_and_names_its_modules():

@@ -13,6 +13,7 @@ from tests.data_support import write_raw
 from tradeoff import runs, tuning
 from tradeoff.artifacts import TABLES, available
 from tradeoff.backbones import build
+from tradeoff.code import tuning_code
 from tradeoff.data.decode import Form
 from tradeoff.data.pack import pack
 from tradeoff.data.packed import PackedDataset
@@ -205,6 +206,7 @@ def test_what_the_searches_chose_is_written_where_the_study_reads_it(tmp_path, m
     for rank, (cell, spec) in enumerate(Study(load_params(files)).tuning().items(), start=1):
         found = {
             "digest": digest_of(spec),
+            "code": tuning_code(spec["run"]),
             "chosen": {"learning_rate": rank * 1e-4},
             "validation_accuracy": 0.5,
         }
@@ -218,6 +220,10 @@ def test_what_the_searches_chose_is_written_where_the_study_reads_it(tmp_path, m
     before = (tmp_path / "tuned/mine.yaml").read_bytes()
     write_tuned.main(list(map(str, files)))
     assert (tmp_path / "tuned/mine.yaml").read_bytes() == before
+    other = Path("results/mine/tuned") / f"{CELL}.json"
+    write_sealed(other, read_sealed(other) | {"code": "before"})
+    with pytest.raises(UserError, match="or other code"):
+        write_tuned.main(list(map(str, files)))
     (tmp_path / "mine.yaml").write_text(
         "study: {name: mine, strategies: [linear, lora]}\ntuning: {trials: 5}\n"
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tradeoff.data.registry import mirror_folder
-from tradeoff.files import sole_worker
+from tradeoff.locks import sole_worker
 from tradeoff.script import run_script
 
 
@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dataset", required=True, help="its name in the registry or in params")
     parser.add_argument("--definition", type=json.loads, default={}, help="what params say of it, JSON")
     parser.add_argument("--mirror", help="folder with datasets/; default: TRADEOFF_MIRROR, if set")
+    parser.add_argument("--code", help="fingerprint of the code, kept with the data")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args(argv)
     from tradeoff.data import registry
@@ -30,7 +31,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.dataset, {arguments.dataset: arguments.definition} if arguments.definition else {}, None
     )
     with sole_worker(arguments.output):
-        fetch(arguments.dataset, arguments.definition, mirror_folder(arguments.mirror), arguments.output)
+        fetch(
+            arguments.dataset,
+            arguments.definition,
+            mirror_folder(arguments.mirror),
+            arguments.output,
+            code=arguments.code,
+        )
 
 
 if __name__ == "__main__":

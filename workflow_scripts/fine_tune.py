@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tradeoff.files import sole_worker
+from tradeoff.locks import sole_worker
 from tradeoff.script import run_script, set_threads
 
 
@@ -24,8 +24,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["compute"]["threads"])
+    from tradeoff.code import check_code, run_code
     from tradeoff.runs import fine_tune
 
+    check_code(arguments.code, run_code(arguments.spec))
     with sole_worker(arguments.output):
         fine_tune(
             arguments.spec,

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from tradeoff.files import sole_worker
+from tradeoff.locks import sole_worker
 from tradeoff.script import run_script
 
 
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         default=math.inf,
         help="gigabytes of decoded images; above, training images stream",
     )
+    parser.add_argument("--code", help="fingerprint of the code, kept with the data")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args(argv)
     from tradeoff.data.decode import Form
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     form = Form(arguments.size, arguments.resize, arguments.interpolation)
     with sole_worker(arguments.output):
-        pack(arguments.raw, arguments.output, form, arguments.workers, arguments.up_to * 1e9)
+        pack(arguments.raw, arguments.output, form, arguments.workers, arguments.up_to * 1e9, arguments.code)
 
 
 if __name__ == "__main__":

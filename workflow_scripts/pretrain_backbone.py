@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tradeoff.files import sole_worker
+from tradeoff.locks import sole_worker
 from tradeoff.script import run_script, set_threads
 
 
@@ -22,8 +22,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["compute"]["threads"])
+    from tradeoff.code import backbone_code, check_code
     from tradeoff.runs import pretrain
 
+    check_code(arguments.code, backbone_code(pretrained=True))
     with sole_worker(arguments.output):
         pretrain(arguments.spec, arguments.code, arguments.data, arguments.output, arguments.device)
 

@@ -25,8 +25,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(job: argparse.Namespace, *, join: bool = True) -> None:
     """Do what the arguments say; without `join`, leave the results in parts, as a shard does."""
+    from tradeoff.code import check_code, probe_code
     from tradeoff.probes.run import Outputs, probe_run
+    from tradeoff.seals import read_sealed
 
+    check_code(job.code, probe_code(read_sealed(job.run / "run.json")["spec"], job.probe))
     outputs = Outputs(job.output, job.outcomes, job.cost)
     inputs = (job.run, job.weights, job.data)
     probe_run(job.probe, job.digest, job.code, *inputs, outputs, job.shard, device=job.device, join=join)

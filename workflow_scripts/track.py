@@ -1,10 +1,10 @@
 """Write the DVC stages that version a study, or check that they fit it.
 
-    python -m workflow_scripts.track [--check] [--made] params.yaml [studies/NAME.yaml ...]
+    python -m workflow_scripts.track [--check] [--runs] [--made] params.yaml [studies/NAME.yaml ...]
 
 The stages of the default study go to dvc.yaml, those of another to studies/<study>/dvc.yaml, and those of datasets,
-which studies share, to data/dvc.yaml, beside the ones that are there. `--check` writes nothing; with `--made` it
-also checks that the artifacts were made with today's params.
+which studies share, to data/dvc.yaml, beside the ones that are there. `--check` writes nothing; with `--runs` it
+also checks that runs and probes are whole and today's, with `--made` that the artifacts were made with today's params.
 """
 
 import argparse
@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Write the DVC stages of a study, or check them.")
     parser.add_argument("files", nargs="+", help="params.yaml, and overlays in their order")
     parser.add_argument("--check", action="store_true", help="write nothing; refuse files that do not fit")
+    parser.add_argument("--runs", action="store_true", help="check every run and probe, too")
     parser.add_argument("--made", action="store_true", help="check study.json, too")
     arguments = parser.parse_args(argv)
     overlays = arguments.files[1:]
@@ -48,6 +49,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         _write(DATA_FILE, {"stages": stages}, "the datasets of all studies")
         _write(file, wanted, f"the study {study.name}")
+    if arguments.runs:
+        from tradeoff.analysis.gather import gather
+
+        gather(study.summary(), Path(study.root))
     if arguments.made and digest_of(read_sealed(f"{study.root}/study.json")) != digest_of(study.summary()):
         raise UserError(
             f"{study.root}/study.json",

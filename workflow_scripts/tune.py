@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tradeoff.files import sole_worker
+from tradeoff.locks import sole_worker
 from tradeoff.script import run_script, set_threads
 
 
@@ -24,9 +24,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["run"]["compute"]["threads"])
+    from tradeoff.code import check_code, tuning_code
     from tradeoff.tuning import tune
 
-    with sole_worker(arguments.output.with_name(f".{arguments.output.stem}.lock")):
+    check_code(arguments.code, tuning_code(arguments.spec["run"]))
+    with sole_worker(arguments.output):
         tune(
             arguments.spec,
             arguments.code,

@@ -17,7 +17,7 @@ from tradeoff.memory import BRING_BACK
 from tradeoff.params import load_params
 from tradeoff.script import run_script
 from tradeoff.study import Study
-from tradeoff.verify import Checked, verify
+from tradeoff.verify import MEMORY, Checked, verify
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     params = load_params(arguments.files)
     study = Study(params, mirror_folder(params["data"]["mirror"]))
     checked = list(verify(Path(study.root), _data(study)))
+    if not checked:
+        raise UserError(study.root, "nothing that was made", "results to verify", "make them: `make figures`")
     damaged = [each for each in checked if each.error]
     for each in damaged:
         print(_line(each, arguments.files[1:]), flush=True)
@@ -42,10 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _data(study: Study) -> list[Path]:
-    """Every dataset of a study as it was fetched, and as each backbone sees it."""
+    """Every dataset of a study as it was fetched, as each backbone sees it, and what DVC versions of its making."""
     backbones = study.params["study"]["backbones"]
-    folders = {study.packed(name, backbone) for name in study.datasets() for backbone in backbones}
-    return sorted(map(Path, folders | {f"data/raw/{name}" for name in study.datasets()}))
+    packed = {Path(study.packed(name, backbone)) for name in study.datasets() for backbone in backbones}
+    fetched = {Path("data/raw", name) for name in study.datasets()}
+    return sorted(packed | fetched | {MEMORY / f"{folder.name}.json" for folder in packed | fetched})
 
 
 def _line(checked: Checked, overlays: Sequence[Path]) -> str:

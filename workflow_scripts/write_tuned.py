@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from tradeoff.code import tuning_code
 from tradeoff.data.registry import mirror_folder
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of, whole_file
@@ -33,8 +34,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for cell, spec in study.tuning().items():
         file = Path(study.root) / "tuned" / f"{cell}.json"
         found = read_sealed(file)
-        if found["digest"] != digest_of(spec):
-            raise UserError(str(file), "a search with other settings", "today's", "run `make tune`")
+        if (found["digest"], found["code"]) != (digest_of(spec), tuning_code(spec["run"])):
+            raise UserError(
+                str(file), "a search with other settings or other code", "today's", "run `make tune`"
+            )
         values = ", ".join(f"{name}: {value!r}" for name, value in found["chosen"].items())
         lines.append(f"  {cell}: {{{values}}} # validation accuracy {found['validation_accuracy']:.4f}\n")
     if len(lines) == 1:

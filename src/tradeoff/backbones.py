@@ -227,7 +227,7 @@ def fetch_weights(
     weights: {file: name or path} or {hub: repository, revision: commit, filename: model.safetensors}, each
     with an optional sha256. mirror: a folder whose `weights/` has them; with it nothing touches the network.
     spec: the backbone's section; with it names become timm's, and weights of another architecture are refused.
-    Returns {source, revision, source_sha256, sha256} and, with `spec`, names: how they were translated.
+    Returns {source, revision, source_sha256} and, with `spec`, names: how they were translated.
     UserError when they cannot be had as asked.
     """
     if "file" in weights:
@@ -262,7 +262,7 @@ def fetch_weights(
             shutil.copyfile(file, temporary)
         else:
             _write(state, temporary)
-    return about | {"source_sha256": found, "sha256": sha256_of(output)}
+    return about | {"source_sha256": found}
 
 
 def _local(name: str, mirror: Path | None) -> Path:

@@ -1,7 +1,6 @@
 """Files that are whole or absent: atomic writes, checksums, and JSON that names itself when broken."""
 
 import errno
-import fcntl
 import glob
 import hashlib
 import json
@@ -42,25 +41,6 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def sole_worker(folder: Path) -> Iterator[None]:
-    """Let one process at a time work on a folder; a second waits until the first has ended, however it ended.
-
-    A job whose workflow was killed goes on by itself: its successor has to wait for it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that works on {folder}", flush=True)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _refused(error: Exception, temporary: Path) -> int | None:

@@ -6,6 +6,8 @@ import platform
 from collections.abc import Sequence
 
 LIBRARIES = ("torch", "timm", "peft", "numpy", "scipy", "pillow", "safetensors")
+# What decides pixels.
+DATA_LIBRARIES = ("numpy", "pillow", "pyarrow")
 # What decides a table or a figure.
 ARTIFACT_LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "matplotlib", "pillow")
 

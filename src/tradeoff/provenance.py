@@ -16,7 +16,7 @@ from tradeoff.data.registry import split_reference
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of, sha256_of, whole_file
 from tradeoff.provenance_page import page
-from tradeoff.seals import DIGITS, check, read_sealed, recorded, sums, write_sealed
+from tradeoff.seals import DIGITS, check, read_sealed, recorded, recorded_sum, sums, write_sealed
 
 Product = dict[str, Any]
 
@@ -83,7 +83,8 @@ class _Chain:
         about = read_sealed(folder / "run.json")
         data = Path(run["data"])
         backbone = self._add_backbone(run["backbone"], data)
-        _compare(folder / "run.json", about["weights_sha256"], read_sealed(backbone)["sha256"], backbone)
+        weights = recorded_sum(backbone.with_name("weights.safetensors"), backbone)
+        _compare(folder / "run.json", about["weights_sha256"], weights, backbone)
         sources = [backbone, *self._add_data(data, about["data_digest"], folder / "run.json")]
         record = self.add(
             "run",
@@ -124,7 +125,7 @@ class _Chain:
         about = read_sealed(record)
         if "dataset" not in about:  # fetched
             source = {key: about[key] for key in ("source", "revision", "source_sha256") if key in about}
-            return self.add("backbone", record, [], params=about["spec"], source=source)
+            return self.add("backbone", record, [], params=about["spec"], source=source, **_made_with(about))
         upstream = packed_alike(data, split_reference(about["dataset"])[0])
         sources = self._add_data(upstream, about["data_digest"], record)
         seed = about["spec"]["seed"]
@@ -141,11 +142,11 @@ class _Chain:
         raw = Path("data/raw") / str(origin["dataset"]) / "source.json"
         sources = []
         if raw.exists():
-            sources = [self.add("fetched data", raw, [], source=origin)]
+            sources = [self.add("fetched data", raw, [], source=origin, **_made_with(origin))]
             for name, sha256 in origin["sha256"].items():
                 _compare(manifest, sha256, self.sums[str(raw.with_name(name))], raw)
         params = {key: about[key] for key in ("size", "resize", "interpolation")}
-        return [self.add("packed data", manifest, sources, params=params)]
+        return [self.add("packed data", manifest, sources, params=params, **_made_with(about))]
 
     def add_artifact(self, record: Path) -> None:
         """Add a figure or a table, after comparing its files, and what it was made from, with what is there."""
@@ -165,7 +166,7 @@ class _Chain:
 
 
 def _made_with(about: dict[str, Any]) -> dict[str, Any]:
-    return {key: about[key] for key in ("code", "versions")}
+    return {key: about[key] for key in ("code", "versions") if key in about}
 
 
 def _compare(user: Path, found: str, expected: str, source: Path) -> None:

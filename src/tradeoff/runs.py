@@ -14,7 +14,7 @@ from tradeoff.data.packed import PackedDataset
 from tradeoff.data.registry import split_reference
 from tradeoff.data.splits import Split, load_split
 from tradeoff.devices import choose_device
-from tradeoff.files import canonical_json, digest_of, sha256_of, whole_file
+from tradeoff.files import canonical_json, digest_of, whole_file
 from tradeoff.identity import hardware, versions
 from tradeoff.robust_validation import robust_validation
 from tradeoff.schedules import kept_steps, probe_steps
@@ -91,12 +91,12 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: 
     data: the packed upstream dataset; device: see `devices.choose_device`.
     backbone.json reports the accuracy on the upstream test images.
     """
-    packed = PackedDataset.open(data)
+    packed, digest = PackedDataset.open(data), digest_of(spec)
     splits = {
         split: load_split(data, None, split, **_split_settings(spec["data"], split))
         for split in ("train", "validation", "test")
     }
-    parts = output / f"resume-{digest_of([spec, code, packed.digest])[:16]}"
+    parts = output / f"resume-{digest_of([digest, code, packed.digest])[:16]}"
     _drop_other_attempts(output, parts)
     if attempts.take_back(parts, output):
         print("finished before: nothing left to do")
@@ -127,8 +127,9 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: 
             "upstream_accuracy": accuracy,
             "upstream_test_images": len(splits["test"].labels),
             "steps": state.step,
+            "digest": digest,
             "code": code,
-            "sha256": sha256_of(output / "weights.safetensors"),
+            "sha256": sums(output, ["weights.safetensors"]),
             "spec": spec,
             "versions": versions(),
         },

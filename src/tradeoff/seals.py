@@ -85,8 +85,6 @@ def sums(folder: Path, names: Iterable[str]) -> dict[str, str]:
 def recorded(record: Path) -> dict[Path, str]:
     """Return the sha256 of every file that a record names; UserError when the record is missing or damaged."""
     named = read_sealed(record).get("sha256", {})
-    if isinstance(named, str):  # backbone.json has one file, and says no name
-        named = {"weights.safetensors": named}
     return {Path(os.path.normpath(record.parent / name)): sha256 for name, sha256 in named.items()}
 
 

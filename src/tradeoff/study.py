@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tradeoff import study_checks
-from tradeoff.code import probe_code, run_code
+from tradeoff.code import backbone_code, probe_code, run_code
 from tradeoff.data import registry
+from tradeoff.data.code import fetch_code, pack_code
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of
 from tradeoff.params.epsilon import parse_epsilon
@@ -287,6 +288,13 @@ class Study:
             "compute": self._compute("threads", "deterministic"),
         }
 
+    def _backbone_specs(self) -> dict[str, dict[str, Any]]:
+        """What each backbone is made from: the settings of its pre-training, or its section of params."""
+        return {
+            name: self.pretraining_spec(name) if name in self.pretrained() else self.params["backbones"][name]
+            for name in self.params["study"]["backbones"]
+        }
+
     def datasets(self) -> list[str]:
         """Names of all datasets that the study needs, upstream and shifted ones included."""
         references = [
@@ -328,9 +336,24 @@ class Study:
         return [registry.mirrored_weights(each) for each in weights if "pretrain" not in each]
 
     def summary(self) -> dict[str, Any]:
-        """The study as data, for results/<study>/study.json: params, runs, and digests and code they must have."""
+        """The study as data, for results/<study>/study.json: params, and what results must say of their making.
+
+        That is digests and fingerprints of code: of datasets, backbones, runs and probes.
+        """
         return {
             "study": {"name": self.name, "title": self.params["study"]["title"]},
+            "datasets": {
+                name: {
+                    "definition_digest": digest_of(self.definition(name)),
+                    "code": fetch_code(name),
+                    "packing_code": pack_code(),
+                }
+                for name in self.datasets()
+            },
+            "backbones": {
+                name: {"digest": digest_of(spec), "code": backbone_code(name in self.pretrained())}
+                for name, spec in self._backbone_specs().items()
+            },
             "params": self.params | {"compute": self._compute(*(self.params["compute"].keys() - {"device"}))},
             "runs": [
                 {

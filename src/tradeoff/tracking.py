@@ -23,9 +23,17 @@ DATA_CODE = [
     *("Snakefile", "rules/common.smk", "rules/data.smk"),
     *(
         f"src/tradeoff/{name}"
-        for name in ("data", "errors.py", "files.py", "identity.py", "script.py", "seals.py")
+        for name in (
+            "data",
+            "errors.py",
+            "files.py",
+            "fingerprint.py",
+            "identity.py",
+            "locks.py",
+            "script.py",
+        )
     ),
-    *(f"src/tradeoff/{name}" for name in ("splitmix.py", "termination.py")),
+    *(f"src/tradeoff/{name}" for name in ("seals.py", "splitmix.py", "termination.py")),
     *("workflow_scripts/fetch_dataset.py", "workflow_scripts/pack_dataset.py"),
     "uv.lock",
 ]
@@ -71,7 +79,7 @@ def study_stages(study: Study, overlays: Sequence[str]) -> dict[str, Any]:
     stages = {
         "runs": _stage(
             f"pretrained backbones, fine-tuning runs, and probes of their snapshots, of {study.name}",
-            [check.format(""), _recorded(file, "runs", overlays, "probes")],
+            [check.format(""), _recorded(file, "runs", overlays, "probes"), check.format(" --runs")],
             [*CODE, *packed],
             [*RUN_PARAMS, *_whole(overlays)],
             [*runs, f"{study.root}/memory/runs.json"],

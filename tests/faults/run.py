@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from tests.backbones_support import seal_weights
 from tests.workflow import ROOT
 from tradeoff.backbones import build
+from tradeoff.code import run_code
 from tradeoff.seals import sums, write_sealed
 
 EVERY = 4  # steps between snapshots
@@ -79,7 +80,7 @@ class Run:
         """Start the job; before: called in its process first."""
         arguments = {
             "--spec": json.dumps(SPEC),
-            "--code": "code",
+            "--code": run_code(SPEC),
             "--data": str(self.place / "data"),
             "--weights": str(self.place / "weights.safetensors"),
             "--output": str(output),

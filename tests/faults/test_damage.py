@@ -215,6 +215,13 @@ def test_packing_refuses_damaged_raw_data(project):
     assert not Path("elsewhere").exists()
 
 
+def test_results_that_were_replaced_whole_are_noticed_by_verify(project):
+    record = RESULTS / "figures" / f"{FIGURE}.record.json"
+    write_sealed(record, read_sealed(record) | {"code": "newer"})
+    (error,) = [each.error for each in verify(RESULTS, []) if each.error]
+    assert str(record) in str(error)
+
+
 def test_a_deleted_record_is_missed_by_verify(project):
     (RESULTS / "runs" / RUN / "run.json").unlink()
     errors = [each.error for each in verify(RESULTS, [RAW, PACKED]) if each.error]

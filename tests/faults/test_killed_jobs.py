@@ -26,7 +26,7 @@ from tradeoff import runs, training
 from tradeoff.artifacts import style
 from tradeoff.data.decode import Form
 from tradeoff.data.pack import pack
-from tradeoff.files import sole_worker
+from tradeoff.locks import sole_worker
 from tradeoff.probes import attack
 from tradeoff.probes.run import Outputs, probe_run
 

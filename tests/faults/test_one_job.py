@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.run import EVERY, Run, results
+from tradeoff.locks import open_lock
 
 FULL = os.environ.get("TRADEOFF_FAULTS") == "full"
 MEMORY = Path("/sys/fs/cgroup/memory")  # cgroups of version 1
@@ -81,7 +82,7 @@ def test_a_run_without_space_then_rights_then_large_files_ends_like_another(run,
 
 
 def test_a_job_that_hangs_ends_after_its_runtime_and_goes_on_later(run, calm, tmp_path):
-    hold = os.open(tmp_path, os.O_RDONLY)
+    hold = open_lock(tmp_path.with_name(f".{tmp_path.name}.lock"))
     fcntl.flock(hold, fcntl.LOCK_EX)  # for which the job now waits for ever
     assert_told(run.make(tmp_path, TRADEOFF_RUNTIME="0.1"), "fine_tune", "runtime of 0.1 minutes")
     os.close(hold)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.disturbed import Command, Kill, Scene
 from tests.workflow import content
+from tradeoff.locks import open_lock
 
 pytestmark = pytest.mark.skipif(os.environ.get("TRADEOFF_FAULTS") != "full", reason="minutes: `make faults`")
 RUNS = ["snakemake", "runs"]
@@ -65,8 +66,7 @@ def test_a_job_killed_as_for_want_of_memory_is_explained(scene, calm):
 
 def test_a_job_that_hangs_past_its_runtime_is_ended(scene, calm):
     run = scene.outcome / "runs/digits/glyph_vit/lora/standard/seed0"
-    run.mkdir(parents=True)
-    hold = os.open(run, os.O_RDONLY)
+    hold = open_lock(run.with_name(f".{run.name}.lock"))
     fcntl.flock(hold, fcntl.LOCK_EX)
     status, said = ended(scene, "--default-resources", "runtime=1")
     os.close(hold)

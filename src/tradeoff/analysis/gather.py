@@ -57,17 +57,20 @@ def gather(study: StudyFile, results: Path) -> Gathered:
     """
     probes, training, runs, flags = [], [], [], []
     records = [results / "study.json"]
-    tested = _TestedData()
+    weights = _weights(study, results)
+    tested = _TestedData(study)
     for run in study["runs"]:
         name = run["run"]
+        where = f"run {name}"
         folder = results / "runs" / name
         record = read_sealed(folder / "run.json")
         records.append(folder / "run.json")
-        _compare(run, folder / "run.json", record, _today(run, results))
+        made_by = {"digest": run["digest"], "code": run["code"], "weights_sha256": weights[run["backbone"]]}
+        _compare(where, folder / "run.json", record, made_by)
         runs.append(_columns_of(run) | {"digest": run["digest"]} | _parameters(record))
         tested.check(run, folder / "run.json", {run["dataset"]: record["data_digest"]})
         log = _read(folder / "training.parquet", folder / "run.json", TRAINING_COLUMNS)
-        _compare(run, folder / "training.parquet", _identity(log), {"digest": run["digest"]})
+        _compare(where, folder / "training.parquet", _identity(log), {"digest": run["digest"]})
         training.append(_labelled(_numbers(log), run))
         rows: list[dict[str, Any]] = []
         for probe, digest in run["probes"].items():
@@ -76,9 +79,9 @@ def gather(study: StudyFile, results: Path) -> Gathered:
             table = _read(path, records[-1], PROBE_COLUMNS)
             identity = _identity(table)
             made_by = {"probe_digest": digest, "probe_code": run["probe_code"][probe]}
-            _compare(run, path, identity, made_by | _run_identity(record))
+            _compare(where, path, identity, made_by | _run_identity(record))
             outcomes = path.with_name(f"{probe}.outcomes.safetensors")
-            _compare(run, outcomes, read_identity(outcomes), identity)
+            _compare(where, outcomes, read_identity(outcomes), identity)
             tested.check(run, path, identity["data_digests"])
             probes.append(_labelled(table.select(PROBE_COLUMNS), run))
             rows += table.select(PROBE_COLUMNS).to_pylist()
@@ -108,7 +111,8 @@ def write_gathered(gathered: Gathered, folder: Path, code: str) -> None:
 class _TestedData:
     """The digest of each packed dataset that runs and probes say they were made with."""
 
-    def __init__(self) -> None:
+    def __init__(self, study: StudyFile) -> None:
+        self.expected = study["datasets"]
         self.known: dict[tuple[str, str], tuple[str, Path]] = {}
 
     def check(self, run: dict[str, Any], path: Path, digests: dict[str, str]) -> None:
@@ -121,8 +125,9 @@ class _TestedData:
             key = (run["backbone"], name)
             if key not in self.known:
                 packed = packed_alike(Path(run["data"]), name)
-                today = (PackedDataset.open(packed).digest, packed) if packed.exists() else (digest, path)
-                self.known[key] = today
+                self.known[key] = (
+                    (self._of_today(name, packed), packed) if packed.exists() else (digest, path)
+                )
             known, source = self.known[key]
             if digest != known:
                 raise UserError(
@@ -132,11 +137,28 @@ class _TestedData:
                     "it was made with other data: delete that file and rerun",
                 )
 
+    def _of_today(self, name: str, packed: Path) -> str:
+        """The digest of packed data, once today's definition and code are known to have made them."""
+        manifest = packed / "manifest.json"
+        about = read_sealed(manifest)
+        found = {
+            "definition_digest": about["source"].get("definition_digest"),
+            "code": about["source"].get("code"),
+            "packing_code": about.get("code"),
+        }
+        _compare(f"dataset {name}", manifest, found, self.expected[name])
+        return PackedDataset.open(packed).digest
 
-def _today(run: dict[str, Any], results: Path) -> dict[str, Any]:
-    """What run.json has to say: today's settings, code and weights."""
-    backbone = read_sealed(results / "backbones" / run["backbone"] / "backbone.json")
-    return {"digest": run["digest"], "code": run["code"], "weights_sha256": backbone["sha256"]}
+
+def _weights(study: StudyFile, results: Path) -> dict[str, str]:
+    """The sha256 of each backbone's weights, once it is known to be today's."""
+    weights = {}
+    for name, expected in study["backbones"].items():
+        record = results / "backbones" / name / "backbone.json"
+        found = read_sealed(record)
+        _compare(f"backbone {name}", record, found, expected)
+        weights[name] = found["sha256"]["weights.safetensors"]
+    return weights
 
 
 def _parameters(record: dict[str, Any]) -> dict[str, int]:
@@ -162,12 +184,12 @@ def _identity(table: pa.Table) -> dict[str, Any]:
     return identity
 
 
-def _compare(run: dict[str, Any], path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Refuse a file of a run that says something else than expected of what it was made from."""
+def _compare(where: str, path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Refuse a file that says something else than expected of what it was made from."""
     for key, value in expected.items():
         if found.get(key) != value:
             raise UserError(
-                f"run {run['run']}",
+                where,
                 f"the {key} {_short(found.get(key))} in {path}",
                 f"{_short(value)}, which today's params, code, data and runs give",
                 "it was made with or from something else: delete that file and rerun",

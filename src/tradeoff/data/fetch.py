@@ -12,16 +12,24 @@ from tradeoff.data.raw import RawDataset
 from tradeoff.data.readers import read_folder, read_generated, read_parquet
 from tradeoff.data.source import Columns, DatasetSource, Hub
 from tradeoff.errors import UserError
+from tradeoff.files import digest_of
+from tradeoff.identity import DATA_LIBRARIES, versions
 from tradeoff.seals import sums, write_sealed
 
 
 def fetch(
-    name: str, definition: Mapping[str, Any], mirror: Path | None, output: Path, kind: str | None = None
+    name: str,
+    definition: Mapping[str, Any],
+    mirror: Path | None,
+    output: Path,
+    kind: str | None = None,
+    code: str | None = None,
 ) -> None:
     """Write train.parquet, test.parquet and, last, source.json into `output` (form: `tradeoff.data.raw`).
 
     definition: what params say about the dataset; may be empty. mirror: a folder laid out as
     datasets/<name>/{train,test}.parquet. kind: where it comes from; None: as `registry.source_kind` decides.
+    code: fingerprint of the code that runs, kept in source.json.
     The same source gives the same bytes. UserError for a source that is missing, broken or has another
     checksum, class count or domains than expected.
     """
@@ -48,6 +56,9 @@ def fetch(
             "class_names": list(dataset.class_names),
             "domain_names": list(dataset.domain_names),
             "n": counts,
+            "definition_digest": digest_of(dict(definition)),
+            "code": code,
+            "versions": versions(DATA_LIBRARIES),
             "sha256": sums(output, ("train.parquet", "test.parquet")),
             **dataset.origin,
         },

@@ -20,6 +20,7 @@ from tradeoff.data.decode import INTERPOLATIONS, RESIZES, DecodeError, Form, dec
 from tradeoff.data.raw import open_parquet
 from tradeoff.errors import UserError
 from tradeoff.files import whole_file
+from tradeoff.identity import DATA_LIBRARIES, versions
 from tradeoff.seals import check, read_sealed, recorded, sums, write_sealed
 from tradeoff.termination import end_with_parent
 
@@ -28,7 +29,14 @@ TRAIN = "train.parquet"
 FILES = (TRAIN, "test.parquet")
 
 
-def pack(raw: Path, output: Path, form: Form, workers: int = 1, up_to: float = math.inf) -> None:
+def pack(
+    raw: Path,
+    output: Path,
+    form: Form,
+    workers: int = 1,
+    up_to: float = math.inf,
+    code: str | None = None,
+) -> None:
     """Write images.npy, index.parquet and, last, manifest.json into `output`.
 
     raw: a folder that `tradeoff.data.fetch` made. workers: processes that decode; their number does not change
@@ -37,6 +45,7 @@ def pack(raw: Path, output: Path, form: Form, workers: int = 1, up_to: float = m
     has row, label, domain (null without domains) and split (train, validation or test).
     up_to: bytes. Above it only the rows of test.parquet, which every probe looks at, are kept decoded; those of
     train.parquet are streamed: encoded.bin holds them as they came, and the index says where (start, stop).
+    code: fingerprint of the code that runs, kept in the manifest.
     UserError for an image that does not decode, and for a class without test images.
     """
     if form.resize not in RESIZES or form.interpolation not in INTERPOLATIONS or form.size < 1:
@@ -86,6 +95,8 @@ def pack(raw: Path, output: Path, form: Form, workers: int = 1, up_to: float = m
             "leaked_test_rows": duplicates.leaked,
             "bytes": {name: (output / name).stat().st_size for name in files},
             "sha256": sums(output, files),
+            "code": code,
+            "versions": versions(DATA_LIBRARIES),
             "source": {
                 key: value for key, value in source.items() if key not in ("class_names", "domain_names")
             },

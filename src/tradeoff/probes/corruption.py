@@ -15,7 +15,8 @@ from tradeoff import corruptions
 from tradeoff.attacks.engine import Compute
 from tradeoff.corruptions.corrupt import corrupt
 from tradeoff.errors import UserError
-from tradeoff.files import sole_worker, whole_file
+from tradeoff.files import whole_file
+from tradeoff.locks import sole_worker
 from tradeoff.probes.clean import classified
 from tradeoff.probes.measured import Measured, TestSet
 from tradeoff.seals import check, recorded_sum, write_sealed

@@ -4,7 +4,6 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
@@ -24,8 +23,9 @@ from tradeoff.data.registry import split_reference
 from tradeoff.data.splits import load_split
 from tradeoff.devices import choose_device
 from tradeoff.errors import UserError
-from tradeoff.files import digest_of, sha256_of, sole_worker
+from tradeoff.files import digest_of, sha256_of
 from tradeoff.identity import hardware, versions
+from tradeoff.locks import sole_worker
 from tradeoff.params.epsilon import format_epsilon
 from tradeoff.probes.flags import flags
 from tradeoff.probes.measured import Measured, TestSet
@@ -87,7 +87,6 @@ def probe_run(
     steps = snapshots.steps(file)
     identity = _identity(digest, code, about, data)
     parts = _Parts(outputs.table, identity)
-    parts.drop_other_attempts()
     subject = _Subject(about, run, weights, choose_device(device, probe["compute"]["deterministic"]))
     chained = bool((probe.get("shortcuts") or {}).get("warm_start"))
     if chained and shard[1] > 1:
@@ -97,7 +96,10 @@ def probe_run(
             "one job for all snapshots",
             "leave out --shard, or warm_start",
         )
-    with sole_worker(parts.folder) if shard[1] == 1 else nullcontext():
+    with sole_worker(outputs.table, shared=shard[1] > 1):
+        if shard[1] == 1:
+            parts.drop_other_attempts()
+        parts.folder.mkdir(parents=True, exist_ok=True)
         todo = parts.missing_in_a_row(steps) if chained else parts.missing(steps[shard[0] :: shard[1]])
         kind, compute = probes.load(probe["kind"]), _compute(probe["compute"], subject.device)
         evaluated: Sequence[TestSet] = test_sets
@@ -124,9 +126,11 @@ def probe_run(
 
 def is_done(digest: str, code: str, run: Path, data: dict[str, Path], outputs: Outputs) -> bool:
     """Whether the files are there and whole, made of exactly what `probe_run` would be given now."""
-    return outputs.cost.is_file() and finished(
-        outputs.record, _identity(digest, code, read_sealed(run / "run.json"), data)
-    )
+    try:
+        read_sealed(outputs.cost)
+    except UserError:
+        return False
+    return finished(outputs.record, _identity(digest, code, read_sealed(run / "run.json"), data))
 
 
 class _Subject:

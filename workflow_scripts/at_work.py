@@ -1,8 +1,7 @@
 """Who works in this folder: a killed workflow's lock is removed, a living one is never disturbed.
 
 Snakemake's own lock is a file, which outlives a killed process, and which any workflow that ends removes. These are
-locks of the kernel: they end with the process that holds them, however it ends, and they hold between machines
-wherever the shared file system passes such locks on (NFS does).
+locks of the kernel (`tradeoff.locks`), which end with the process that holds them.
 """
 
 import fcntl
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 from tradeoff.errors import UserError
+from tradeoff.locks import open_lock, take_lock
 
 SNAKEMAKE = Path(".snakemake/locks")
 OURS = Path(".snakemake/at_work")
@@ -21,23 +21,25 @@ OURS = Path(".snakemake/at_work")
 _held: list[int] = []
 
 
-def enter(study: str) -> None:
+def enter(study: str) -> bool:
     """Be known to live; whoever comes first removes the locks that dead workflows left.
 
-    Call it before Snakemake takes its lock. When another workflow makes this study's results, say so: Snakemake, if
-    it is to make any too, will find them locked.
+    Call it before Snakemake takes its lock. False, and a warning, when another workflow makes this study's results:
+    Snakemake, if it is to make any too, will find them locked.
     """
-    descriptor = _open(OURS / "anyone")
-    if _take(descriptor, fcntl.LOCK_EX):  # nobody else lives
+    descriptor = open_lock(OURS / "anyone")
+    if take_lock(descriptor, fcntl.LOCK_EX):  # nobody else lives
         for lock in SNAKEMAKE.glob("*.lock"):
             lock.unlink()
             print(f"removed a lock whose owner is gone: {lock}", file=sys.stderr)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    take_lock(descriptor, fcntl.LOCK_SH, wait=True)
     _held.append(descriptor)
-    other = _open(OURS / study)
-    if not _take(other, fcntl.LOCK_SH):
+    other = open_lock(OURS / study)
+    free = take_lock(other, fcntl.LOCK_SH)
+    if not free:
         print(f"another workflow is at work on {study}: {_owner(other)}; do not unlock", file=sys.stderr)
     os.close(other)
+    return free
 
 
 def begin(study: str) -> None:
@@ -45,9 +47,9 @@ def begin(study: str) -> None:
 
     UserError when another one does: who, where, and since when.
     """
-    descriptor = _open(OURS / study)
+    descriptor = open_lock(OURS / study)
     for attempt in range(20):
-        if _take(descriptor, fcntl.LOCK_EX):
+        if take_lock(descriptor, fcntl.LOCK_EX):
             break
         time.sleep(0.1 if attempt else 0)  # who only looks is soon gone
     else:
@@ -63,21 +65,5 @@ def begin(study: str) -> None:
     _held.append(descriptor)
 
 
-def _open(file: Path) -> int:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-    if os.fstat(descriptor).st_uid == os.geteuid():
-        os.fchmod(descriptor, 0o666)  # other users of this folder lock it too, whatever our umask
-    return descriptor
-
-
 def _owner(descriptor: int) -> str:
     return os.pread(descriptor, 200, 0).decode()
-
-
-def _take(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
