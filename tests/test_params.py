@@ -39,6 +39,14 @@ def test_the_default_study_and_every_study_file_are_valid():
         assert load_params([DEFAULT, file])["study"]["name"] == file.stem
 
 
+def test_an_overlay_replaces_the_source_of_weights_and_adds_to_one(tmp_path):
+    base = {"vit": {"weights": {"hub": "timm/vit", "revision": None}, "image_size": 16}}
+    pinned = {"vit": {"weights": {"revision": "a" * 40}}}
+    assert merge([base, pinned])["vit"]["weights"] == {"hub": "timm/vit", "revision": "a" * 40}
+    local = {"vit": {"weights": {"file": "vit.safetensors"}}}
+    assert merge([base, local])["vit"] == {"weights": {"file": "vit.safetensors"}, "image_size": 16}
+
+
 def test_an_overlay_replaces_lists_and_merges_mappings(tmp_path):
     params = overlay(tmp_path, NAMED + "training: {epochs: 3}\nprobe_schedule: [{every: 7}]")
     assert params["training"] == load_params([DEFAULT])["training"] | {"epochs": 3}

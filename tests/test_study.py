@@ -45,6 +45,8 @@ def test_runs_may_be_left_out_by_family_variant_or_seed():
     [
         ({"strategy": ["lorra"]}, "study.leave_out: strategy: found 'lorra'"),
         ({"dataset": ["digit"]}, "study.leave_out: dataset: found 'digit'"),
+        ({"backbone": ["vit"]}, "study.leave_out: backbone: found 'vit'"),
+        ({"seed": [7]}, "study.leave_out: seed: found 7; expected one of 0"),
         ({"objective": ["standard"]}, "every run is left out"),
     ],
 )

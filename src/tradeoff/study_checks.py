@@ -62,16 +62,17 @@ def _check_left_out(study: "Study") -> None:
     params = study.params
     known = {
         "dataset": set(params["study"]["datasets"]),
-        "backbone": set(params["backbones"]),
+        "backbone": set(params["study"]["backbones"]),
         "strategy": _with_variants(params["strategies"]),
         "objective": _with_variants(params["objectives"]),
+        "seed": set(params["study"]["seeds"]),
     }
     for entry in params["study"]["leave_out"]:
         for part, names in known.items():
             for name in entry.get(part, ()):
                 if name not in names:
                     raise UserError(
-                        f"study.leave_out: {part}", repr(name), f"one of {', '.join(sorted(names))}"
+                        f"study.leave_out: {part}", repr(name), f"one of {', '.join(map(str, sorted(names)))}"
                     )
     if not study.runs:
         raise UserError("study.leave_out", "every run is left out", "a run that stays")

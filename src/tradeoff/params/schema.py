@@ -16,11 +16,9 @@ from typing import Any
 
 from tradeoff.files import read_json, write_json
 from tradeoff.params.epsilon import SCHEMA
+from tradeoff.params.schema_parts import NAME, Schema, choice, integer, mapping, named, names, number, partial
 
 FOLDER = Path(__file__).parents[3] / "schemas"
-NAME = r"^[a-z][a-z0-9_]*$"
-
-Schema = dict[str, Any]
 
 
 def assemble() -> Schema:
@@ -28,14 +26,14 @@ def assemble() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "robustness-tradeoff: a study",
-        **_object(
+        **mapping(
             {
                 "study": STUDY,
                 "data": DATA,
-                "datasets": {"type": "object", "description": "datasets of your own", **_named(DATASET)},
-                "backbones": {"type": "object", "description": "backbones by name", **_named(BACKBONE)},
-                "pretraining": _object(RECIPE | {"seed": _integer(0, "seed of weights and batches")}),
-                "training": _object(RECIPE),
+                "datasets": {"type": "object", "description": "datasets of your own", **named(DATASET)},
+                "backbones": {"type": "object", "description": "backbones by name", **named(BACKBONE)},
+                "pretraining": mapping(RECIPE | {"seed": integer(0, "seed of weights and batches")}),
+                "training": mapping(RECIPE),
                 "robust_validation": _robust_validation(),
                 "probe_schedule": PROBE_SCHEDULE,
                 "snapshots": SNAPSHOTS,
@@ -43,60 +41,14 @@ def assemble() -> Schema:
                 | {"description": "recipes of single cells, which win over all other sections"},
                 "tuned": CELLS | {"description": "recipes that `make tune` chose; `recipes` win over them"},
                 "tuning": TUNING,
-                "strategies": _partial(_strategies()),
-                "objectives": _partial(_objectives()),
-                "probes": {"type": "object", "description": "probes by name", **_named(_probe())},
+                "strategies": partial(_strategies()),
+                "objectives": partial(_objectives()),
+                "probes": {"type": "object", "description": "probes by name", **named(_probe())},
                 "tradeoff": TRADEOFF,
                 "compute": COMPUTE,
             }
         ),
     }
-
-
-def _object(properties: Schema, required: Sequence[str] | None = None) -> Schema:
-    """A mapping whose keys are all known, and required unless `required` says which."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": sorted(properties) if required is None else list(required),
-        "additionalProperties": False,
-    }
-
-
-def _partial(properties: Schema) -> Schema:
-    return _object(properties, required=())
-
-
-def _named(value: Schema) -> Schema:
-    """A mapping from names of the user's choice to `value`."""
-    return {"patternProperties": {NAME: value}, "additionalProperties": False}
-
-
-def _integer(minimum: int, description: str, *, nullable: bool = False) -> Schema:
-    return {
-        "type": ["integer", "null"] if nullable else "integer",
-        "minimum": minimum,
-        "description": description,
-    }
-
-
-def _number(minimum: float, maximum: float | None, description: str) -> Schema:
-    schema: Schema = {"type": "number", "minimum": minimum, "description": description}
-    return schema if maximum is None else schema | {"maximum": maximum}
-
-
-def _names(description: str, pattern: str = NAME) -> Schema:
-    return {
-        "type": "array",
-        "items": {"type": "string", "pattern": pattern},
-        "minItems": 1,
-        "uniqueItems": True,
-        "description": description,
-    }
-
-
-def _choice(description: str, *values: str) -> Schema:
-    return {"enum": list(values), "description": description}
 
 
 # What a run is one of each of: in the words of study.leave_out, and the type of its value.
@@ -107,24 +59,24 @@ RUN_PARTS = {
     "objective": "string",
     "seed": "integer",
 }
-STUDY = _object(
+STUDY = mapping(
     {
         "name": {"type": "string", "pattern": NAME, "description": "results lie under results/<name>"},
         "title": {"type": "string", "minLength": 1, "description": "one line for figures and the report"},
-        "datasets": _names("datasets, or dataset.domain", r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"),
-        "backbones": _names("names of the section backbones"),
-        "strategies": _names("names of the section strategies"),
-        "objectives": _names("names of the section objectives"),
+        "datasets": names("datasets, or dataset.domain", r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"),
+        "backbones": names("names of the section backbones"),
+        "strategies": names("names of the section strategies"),
+        "objectives": names("names of the section objectives"),
         "seeds": {
             "type": "array",
-            "items": _integer(0, "a seed") | {"maximum": 2**31 - 1},
+            "items": integer(0, "a seed") | {"maximum": 2**31 - 1},
             "minItems": 1,
             "uniqueItems": True,
             "description": "one run for each",
         },
         "leave_out": {
             "type": "array",
-            "items": _partial(
+            "items": partial(
                 {
                     part: {"type": "array", "items": {"type": kind}, "minItems": 1, "uniqueItems": True}
                     for part, kind in RUN_PARTS.items()
@@ -133,11 +85,11 @@ STUDY = _object(
             | {"minProperties": 1},
             "description": "runs not to make: those that each list of an entry holds a part of",
         },
-        "probes": _names("names of the section probes"),
+        "probes": names("names of the section probes"),
     }
 )
 
-DATA = _object(
+DATA = mapping(
     {
         "mirror": {"type": ["string", "null"], "description": "a folder with datasets/ and weights/"},
         "validation_share": {
@@ -146,19 +98,19 @@ DATA = _object(
             "maximum": 0.5,
             "description": "share of the training images held out",
         },
-        "split_seed": _integer(0, "seed of the validation split and of limits"),
-        "pack_up_to": _number(0, None, "gigabytes of decoded images; training images of more are streamed"),
-        "limit": _object(
+        "split_seed": integer(0, "seed of the validation split and of limits"),
+        "pack_up_to": number(0, None, "gigabytes of decoded images; training images of more are streamed"),
+        "limit": mapping(
             {
-                split: _integer(1, f"at most so many {split} images, balanced over classes", nullable=True)
+                split: integer(1, f"at most so many {split} images, balanced over classes", nullable=True)
                 for split in ("train", "validation", "test")
             }
         ),
     }
 )
 
-_SPLIT_FILES = _object({"train": {"type": "string"}, "test": {"type": "string"}})
-DATASET = _partial(
+_SPLIT_FILES = mapping({"train": {"type": "string"}, "test": {"type": "string"}})
+DATASET = partial(
     {
         "folder": {
             "type": "string",
@@ -172,7 +124,7 @@ DATASET = _partial(
             "pattern": "^[0-9a-f]{7,40}$",
             "description": "commit on the hub, at least its first seven digits",
         },
-        "sha256": _partial({"train": {"type": "string"}, "test": {"type": "string"}})
+        "sha256": partial({"train": {"type": "string"}, "test": {"type": "string"}})
         | {"description": "checksums of a split's source files, joined"},
         "title": {"type": "string"},
         "licence": {"type": "string"},
@@ -181,21 +133,21 @@ DATASET = _partial(
 )
 
 _CHANNELS = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
-BACKBONE = _object(
+BACKBONE = mapping(
     {
         "model": {"type": "string", "pattern": r"^[a-zA-Z0-9_.]+$", "description": "a timm model"},
         "arguments": {"type": "object", "description": "keyword arguments of timm.create_model"},
-        "image_size": _integer(8, "pixels, height = width"),
-        "resize": _choice("how images become square", "squash", "crop"),
-        "interpolation": _choice("between pixels; bilinear unless said", "bilinear", "bicubic"),
+        "image_size": integer(8, "pixels, height = width"),
+        "resize": choice("how images become square", "squash", "crop"),
+        "interpolation": choice("between pixels; bilinear unless said", "bilinear", "bicubic"),
         "mean": _CHANNELS | {"description": "normalisation, subtracted"},
         "std": _CHANNELS
         | {"items": {"type": "number", "exclusiveMinimum": 0}, "description": "normalisation, divided by"},
         "weights": {
             "oneOf": [
-                _object({"pretrain": {"type": "string", "pattern": NAME}}),
-                _partial({"file": {"type": "string"}, "sha256": {"type": "string"}}) | {"required": ["file"]},
-                _partial(
+                mapping({"pretrain": {"type": "string", "pattern": NAME}}),
+                partial({"file": {"type": "string"}, "sha256": {"type": "string"}}) | {"required": ["file"]},
+                partial(
                     {
                         "hub": {"type": "string", "pattern": r"^[\w.-]+/[\w.-]+$"},
                         "revision": {
@@ -215,13 +167,13 @@ BACKBONE = _object(
     required=("model", "arguments", "image_size", "resize", "mean", "std", "weights"),
 )
 
-AUGMENTATION = _object(
+AUGMENTATION = mapping(
     {
-        "flip": _number(0, 1, "probability of the mirror image"),
-        "brightness": _number(0, 1, "x: times a factor between 1 - x and 1 + x"),
-        "contrast": _number(0, 1, "x: the same, about the image's mean grey"),
-        "saturation": _number(0, 1, "x: the same, about each pixel's grey"),
-        "rotation": _number(0, 180, "degrees at most, to either side"),
+        "flip": number(0, 1, "probability of the mirror image"),
+        "brightness": number(0, 1, "x: times a factor between 1 - x and 1 + x"),
+        "contrast": number(0, 1, "x: the same, about the image's mean grey"),
+        "saturation": number(0, 1, "x: the same, about each pixel's grey"),
+        "rotation": number(0, 180, "degrees at most, to either side"),
     }
 ) | {"type": ["object", "null"], "description": "random changes of training images; null: none"}
 
@@ -232,29 +184,29 @@ RECIPE: Schema = {
         "maximum": 100_000,
         "description": "passes over the training images; a fraction is allowed",
     },
-    "batch_size": _integer(1, "images in a step"),
+    "batch_size": integer(1, "images in a step"),
     "learning_rate": {
         "type": "number",
         "exclusiveMinimum": 0,
         "maximum": 10,
         "description": "the highest, after the warm-up",
     },
-    "weight_decay": _number(0, 10, "AdamW's; never on norms, biases and scales"),
-    "schedule": _choice("of the learning rate after the warm-up", "linear", "cosine", "constant"),
-    "warmup": _number(0, None, "a share of all steps, or a number of steps when above 1"),
+    "weight_decay": number(0, 10, "AdamW's; never on norms, biases and scales"),
+    "schedule": choice("of the learning rate after the warm-up", "linear", "cosine", "constant"),
+    "warmup": number(0, None, "a share of all steps, or a number of steps when above 1"),
     "clip_norm": {
         "type": ["number", "null"],
         "exclusiveMinimum": 0,
         "description": "of the gradient; null: none",
     },
-    "label_smoothing": _number(0, 0.9, "of the cross-entropy"),
-    "precision": _choice("of forward and backward passes", "fp32", "bf16"),
+    "label_smoothing": number(0, 0.9, "of the cross-entropy"),
+    "precision": choice("of forward and backward passes", "fp32", "bf16"),
     "augmentation": AUGMENTATION,
 }
 
 # dataset/backbone/strategy, and perhaps /objective
 CELL = r"^[a-z][a-z0-9_.]*/[a-z][a-z0-9_]*/[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)?$"
-CELLS = {"type": "object", "patternProperties": {CELL: _partial(RECIPE)}, "additionalProperties": False}
+CELLS = {"type": "object", "patternProperties": {CELL: partial(RECIPE)}, "additionalProperties": False}
 _RANGE = {
     "type": ["array", "null"],
     "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 10},
@@ -262,9 +214,9 @@ _RANGE = {
     "maxItems": 2,
     "description": "lowest and highest, searched logarithmically; null: not searched",
 }
-TUNING = _object(
+TUNING = mapping(
     {
-        "trials": _integer(1, "of each dataset, backbone and strategy"),
+        "trials": integer(1, "of each dataset, backbone and strategy"),
         "epochs": {
             "type": ["number", "null"],
             "exclusiveMinimum": 0,
@@ -274,8 +226,8 @@ TUNING = _object(
             "type": ["string", "null"],
             "description": "the one that all others take their values from; null: the first; each: no other",
         },
-        "reduction_factor": _integer(2, "one trial in so many goes on at each stage of successive halving"),
-        "seed": _integer(0, "of proposals and of the trials' training"),
+        "reduction_factor": integer(2, "one trial in so many goes on at each stage of successive halving"),
+        "seed": integer(0, "of proposals and of the trials' training"),
         "learning_rate": _RANGE,
         "weight_decay": _RANGE,
     }
@@ -284,10 +236,10 @@ TUNING = _object(
 PROBE_SCHEDULE = {
     "type": "array",
     "minItems": 1,
-    "items": _partial(
+    "items": partial(
         {
-            "until": _integer(1, "the last step this rule covers"),
-            "every": _integer(1, "steps between snapshots"),
+            "until": integer(1, "the last step this rule covers"),
+            "every": integer(1, "steps between snapshots"),
         }
     )
     | {"required": ["every"]},
@@ -297,24 +249,24 @@ PROBE_SCHEDULE = {
 SNAPSHOTS = {
     "anyOf": [
         {"enum": ["all", "last"]},
-        _object(
-            {"every": _integer(1, "keep each n-th of the scheduled steps, the first and the last with them")}
+        mapping(
+            {"every": integer(1, "keep each n-th of the scheduled steps, the first and the last with them")}
         ),
     ],
     "description": "which snapshots are kept: all, last, or {every: n}",
 }
 
-TRADEOFF = _object(
+TRADEOFF = mapping(
     {
-        "headline": _object({"probe": {"type": "string", "pattern": NAME}, "epsilon": SCHEMA})
+        "headline": mapping({"probe": {"type": "string", "pattern": NAME}, "epsilon": SCHEMA})
         | {"type": ["object", "null"], "description": "the threat that figures of one threat show"},
         "expected_up_to": {
             "anyOf": [*SCHEMA["anyOf"], {"type": "null"}],
             "description": f"{SCHEMA['description']}, up to which robustness is averaged; null: to the largest",
         },
-        "onset_accuracy": _number(0, 1, "validation accuracy above which task adaptation has begun"),
-        "bootstrap": _integer(0, "replicates over test samples; 0: no intervals"),
-        "bootstrap_seed": _integer(0, "seed of the bootstrap"),
+        "onset_accuracy": number(0, 1, "validation accuracy above which task adaptation has begun"),
+        "bootstrap": integer(0, "replicates over test samples; 0: no intervals"),
+        "bootstrap_seed": integer(0, "seed of the bootstrap"),
         "confidence": {
             "type": "number",
             "exclusiveMinimum": 0,
@@ -324,7 +276,7 @@ TRADEOFF = _object(
     }
 )
 
-COMPUTE = _object(
+COMPUTE = mapping(
     {
         "device": {
             "type": "string",
@@ -335,15 +287,15 @@ COMPUTE = _object(
             "type": "boolean",
             "description": "on a GPU: only algorithms that repeat bit for bit",
         },
-        "threads": _integer(1, "of every torch job"),
-        "probe_batch": _integer(1, "images in a batch of a probe"),
+        "threads": integer(1, "of every torch job"),
+        "probe_batch": integer(1, "images in a batch of a probe"),
         "calibration": {
             "type": ["string", "null"],
             "pattern": NAME,
             "description": "a file of benchmarks/calibrations by which time limits are planned",
         },
-        "probes_per_job": _integer(1, "probes of a run that share a process"),
-        "precision": _choice("of probes", "fp32", "bf16"),
+        "probes_per_job": integer(1, "probes of a run that share a process"),
+        "precision": choice("of probes", "fp32", "bf16"),
         "channels_last": {"type": "boolean", "description": "memory layout for convolutions"},
         "compile": {"type": "boolean", "description": "torch.compile for probes on a GPU"},
     }
@@ -366,11 +318,11 @@ def section(parameters: Schema) -> Schema:
         if value.get("type") != "object"  # it has no name for a folder
     }
     extra = {
-        "training": _partial(RECIPE) | {"description": "what differs from the section training"},
-        "sweep": _partial(sweep) | {"description": "lists of values; every combination is a variant"},
+        "training": partial(RECIPE) | {"description": "what differs from the section training"},
+        "sweep": partial(sweep) | {"description": "lists of values; every combination is a variant"},
     }
     described = {"description": parameters.get("description", "")}
-    return _object(own | extra, parameters.get("required", ())) | described
+    return mapping(own | extra, parameters.get("required", ())) | described
 
 
 def _objectives() -> Schema:
@@ -386,15 +338,15 @@ def _robust_validation() -> Schema:
 
     epsilon = f"{SCHEMA['description']}; null: the objective's largest, and nothing for standard fine-tuning"
     values = {
-        "attack": _choice("how the ball is searched", *INNER_ATTACKS),
-        "steps": _integer(1, "gradient steps"),
-        "norm": _choice("of the perturbation", *NORMS),
+        "attack": choice("how the ball is searched", *INNER_ATTACKS),
+        "steps": integer(1, "gradient steps"),
+        "norm": choice("of the perturbation", *NORMS),
         "epsilon": {"anyOf": [*SCHEMA["anyOf"], {"type": "null"}], "description": epsilon},
-        "limit": _integer(1, "at most so many validation images, balanced over classes"),
-        "every": _integer(1, "epochs between measurements; after the last step there always is one"),
+        "limit": integer(1, "at most so many validation images, balanced over classes"),
+        "every": integer(1, "epochs between measurements; after the last step there always is one"),
     }
     described = "an attack on validation images at the ends of epochs; null: none"
-    return _object(values) | {"type": ["object", "null"], "description": described}
+    return mapping(values) | {"type": ["object", "null"], "description": described}
 
 
 def _probe() -> Schema:
@@ -405,7 +357,7 @@ def _probe() -> Schema:
     return {
         "type": "object",
         "required": ["kind"],
-        "properties": {"kind": _choice("what the probe measures", *kinds)},
+        "properties": {"kind": choice("what the probe measures", *kinds)},
         "allOf": [
             {"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": schema}
             for kind, schema in kinds.items()

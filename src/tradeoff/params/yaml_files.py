@@ -39,7 +39,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def merge(files: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Return the files laid over each other: mappings merge key by key, everything else is replaced."""
+    """Return the files laid over each other: mappings merge key by key, everything else is replaced.
+
+    So are a backbone's weights when they come from elsewhere: pretrain, file and hub exclude each other.
+    """
     merged: dict[str, Any] = {}
     for overlay in files:
         merged = _lay_over(merged, overlay)
@@ -50,10 +53,12 @@ def _lay_over(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in overlay.items():
         old = result.get(key)
-        result[key] = _lay_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merges = isinstance(old, dict) and isinstance(value, dict) and not SOURCES & (value.keys() - old)
+        result[key] = _lay_over(old, value) if merges else value
     return result
 
 
+SOURCES = {"pretrain", "file", "hub"}  # of weights, one at a time; no other section has such keys
 LEVELS = 50  # of mappings and lists inside each other; params have less than ten
 
 
