@@ -218,7 +218,7 @@ class _Bench:
         return self.meter.time(work) / batch
 
     def _compute(self, precision: str) -> Any:
-        from tradeoff.attacks.engine import Compute
+        from tradeoff.attacks.oracle import Compute
 
         settings = self.params["compute"]
         return Compute(settings["probe_batch"], precision, settings["channels_last"])

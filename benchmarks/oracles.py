@@ -31,8 +31,9 @@ from benchmarks.subjects import (
     small_digits,
 )
 from tradeoff.attacks import balls
-from tradeoff.attacks.engine import Compute, attack
+from tradeoff.attacks.engine import attack
 from tradeoff.attacks.noise import Noise
+from tradeoff.attacks.oracle import Compute
 from tradeoff.attacks.threat import threat
 
 # From images (B, 3, H, W), labels (B,) and ids (B,) to adversarial examples.

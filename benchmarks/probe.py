@@ -35,7 +35,8 @@ from benchmarks.subjects import (
     small_convolutional,
     small_digits,
 )
-from tradeoff.attacks.engine import Compute, attack, sweep
+from tradeoff.attacks.engine import attack, sweep
+from tradeoff.attacks.oracle import Compute
 from tradeoff.attacks.threat import threat
 
 HARD, EASY = {"robust": 0.11}, {"robust": 0.60}

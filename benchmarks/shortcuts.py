@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from tradeoff import snapshots
-from tradeoff.attacks.engine import Compute, sweep
+from tradeoff.attacks.engine import sweep
+from tradeoff.attacks.oracle import Compute
 from tradeoff.attacks.threat import threat
 from tradeoff.files import read_json
 from tradeoff.params.epsilon import parse_epsilon

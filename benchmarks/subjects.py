@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tradeoff.attacks.engine import Compute, attack, predict
+from tradeoff.attacks.engine import attack, predict
+from tradeoff.attacks.oracle import Compute
 from tradeoff.attacks.threat import threat
 
 STEPS, STEP = 15, 0.25

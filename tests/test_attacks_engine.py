@@ -13,8 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tradeoff.attacks import engine, losses
 from tradeoff.attacks.base import Samples
-from tradeoff.attacks.engine import ROBUST, Compute, attack, sweep
+from tradeoff.attacks.engine import ROBUST, attack, sweep
 from tradeoff.attacks.frozen import frozen
+from tradeoff.attacks.oracle import Compute, Oracle
 from tradeoff.attacks.threat import threat
 from tradeoff.errors import UserError
 
@@ -265,7 +266,7 @@ def test_in_bf16_logits_and_gradients_are_autocasts_but_weights_are_rounded_once
         (gradient,) = torch.autograd.grad(losses.ce(logits, labels, labels).sum(), point)
         (made,) = threat({"attack": "pgd"}, 0.1).attempts(10)
         samples = Samples(x, labels, torch.arange(20), logits, labels)
-        oracle = engine._Oracle(model, Compute(precision="bf16"))
+        oracle = Oracle(model, Compute(precision="bf16"))
         with Casts() as casts:
             ours, _, slope = oracle.climb(made, samples, x)
     assert torch.equal(ours, logits)

@@ -7,7 +7,7 @@ from attacks_support import Small, as_floats, foolbox_pgd, held_out, trained
 from pyautoattack.autopgd_base import APGDAttack
 from torch import nn
 
-from tradeoff.attacks import apgd, balls, engine, pgd
+from tradeoff.attacks import apgd, balls, engine, oracle, pgd
 from tradeoff.attacks.engine import attack, sweep
 from tradeoff.attacks.noise import Noise
 from tradeoff.attacks.threat import threat
@@ -204,7 +204,7 @@ MUTATIONS = {
     "normalisation left out": lambda m: m.setattr(Small, "forward", lambda self, x: self.net(x)),
     "train mode": lambda m: m.setattr(nn.Module, "eval", lambda self: self),
     "bytes not scaled": lambda m: m.setattr(
-        engine._Oracle, "to_floats", lambda self, images: torch.from_numpy(images).float()
+        oracle.Oracle, "to_floats", lambda self, images: torch.from_numpy(images).float()
     ),
     "no random start": start_at_the_image,
 }

@@ -7,8 +7,9 @@ from attacks_support import Small, held_out, trained
 from test_attacks_engine import Counting
 
 from tradeoff.attacks.base import Samples
-from tradeoff.attacks.engine import ROBUST, Compute, sweep
+from tradeoff.attacks.engine import ROBUST, sweep
 from tradeoff.attacks.noise import Noise
+from tradeoff.attacks.oracle import Compute
 from tradeoff.attacks.shortcuts import Outlook, Recall, as_hints
 from tradeoff.attacks.threat import threat
 

@@ -138,10 +138,11 @@ def test_an_attack_costs_at_most_every_evaluation_and_less_where_samples_are_dec
     run = next(iter(its.runs.values()))
     probe = its.probe_spec("pgd") | {"epsilons": [1 / 255, 2 / 255]}
     most = evaluations(sizes, probe, run, 10, 500, ([0, 5, 100], 100), bound=True)
-    assert most == (500 * 3 * 2 * 16, 0)
+    # 15 steps: as many gradients, and a last look at where they led.
+    assert most == (500 * 3 * 2 * 15, 500 * 3 * 2)
     gradients, _ = evaluations(sizes, probe, run, 10, 500, ([100], 100), bound=False)
     right = 500 * ACCURACY
-    by_hand = (right / 2 + right / 4) * 16 + (right / 2 + right / 4) * 16 * FOOLED_AFTER
+    by_hand = (right / 2 + right / 4) * 15 + (right / 2 + right / 4) * 15 * FOOLED_AFTER
     assert gradients == pytest.approx(by_hand)
     early, _ = evaluations(sizes, probe, run, 10, 500, ([0], 100), bound=False)
     assert early == pytest.approx(gradients / ACCURACY * 0.1)
@@ -149,13 +150,14 @@ def test_an_attack_costs_at_most_every_evaluation_and_less_where_samples_are_dec
     assert rising == pytest.approx(gradients)
     last = probe | {"criterion": "final_iterate"}
     whole, _ = evaluations(sizes, last, run, 10, 500, ([100], 100), bound=False)
-    assert whole == pytest.approx((right + right / 2) * 16)
+    assert whole == pytest.approx((right + right / 2) * 15)
 
 
 def test_autoattack_is_a_cascade_of_rounds(sizes):
     stages = sizes.attack({"attack": "autoattack", "norm": "linf"}, 10)
-    assert [stage.gradient for stage in stages] == [True] * 19 + [False]
-    assert stages[-1].evaluations == 5001
+    # APGD on the cross-entropy and nine targets, FAB on nine, Square. FAB looks again after each step.
+    found = [(stage.gradients, stage.queries) for stage in stages]
+    assert found == [(100, 1)] * 10 + [(100, 100)] * 9 + [(0, 5001)]
 
 
 @pytest.mark.parametrize(

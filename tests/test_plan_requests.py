@@ -24,7 +24,7 @@ SIZE = {"forward": 1e8, "train": 3e8, "gradient": 2e8, "body": 1000, "head": 10,
 def counted(tmp_path, monkeypatch) -> Path:
     """A cache with the models of the default study's LoRA runs and its attack, of sizes made up."""
     monkeypatch.setattr(sizes, "_count", lambda *_: SIZE | {"fixed_features": False})
-    monkeypatch.setattr(sizes, "_stages", lambda *_: [{"evaluations": 15, "gradient": True}])
+    monkeypatch.setattr(sizes, "_stages", lambda *_: [{"gradients": 15, "queries": 1}])
     cache = tmp_path / "counted.json"
     list(Jobs(study(), sizes.Sizes(cache)).all())
     return cache

@@ -53,8 +53,9 @@ def _lay_over(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in overlay.items():
         old = result.get(key)
-        merges = isinstance(old, dict) and isinstance(value, dict) and not SOURCES & (value.keys() - old)
-        result[key] = _lay_over(old, value) if merges else value
+        if isinstance(old, dict) and isinstance(value, dict) and not SOURCES & (value.keys() - old):
+            value = _lay_over(old, value)
+        result[key] = value
     return result
 
 

@@ -32,8 +32,8 @@ def evaluations(
     bound: the most there can be, when every sample is right and resists to the end.
     """
     stages = sizes.attack({key: value for key, value in probe.items() if key not in OTHERS}, classes)
-    with_gradient = sum(stage.evaluations for stage in stages if stage.gradient)
-    without = sum(stage.evaluations for stage in stages if not stage.gradient)
+    with_gradient = sum(stage.gradients for stage in stages)
+    without = sum(stage.queries for stage in stages)
     steps, total = schedule
     if bound:
         rounds = images * len(steps) * len(probe["epsilons"])
@@ -53,9 +53,9 @@ def evaluations(
             gradients += resists * with_gradient
             queries += resists * without
             # ASSUME: what is fooled at all is fooled by the first round.
-            fooled = (alive - resists) * first.evaluations * dropped_late
-            gradients += fooled * first.gradient
-            queries += fooled * (not first.gradient)
+            fooled = (alive - resists) * dropped_late
+            gradients += fooled * first.gradients
+            queries += fooled * first.queries
             alive = resists
     return gradients, queries
 

@@ -39,10 +39,10 @@ class Size:
 
 @dataclass(frozen=True)
 class Stage:
-    """One round of an attack on the samples that still resist: how many points it evaluates, and how."""
+    """One round of an attack on the samples that still resist: points it evaluates with their gradient, and without."""
 
-    evaluations: int
-    gradient: bool
+    gradients: int
+    queries: int
 
 
 class Uncounted(Exception):  # noqa: N818 (what it says of a size)
@@ -135,8 +135,10 @@ def _stages(threat: dict[str, Any], classes: int) -> list[dict[str, Any]]:
     # A probe's other settings (how it computes, where it stops) are none of the attack's.
     known = {"attack", "norm", *attacks.schema(threat["attack"])["properties"]}
     threat = {key: value for key, value in threat.items() if key in known}
-    return [
-        {"evaluations": attack.evaluations, "gradient": attack.uses_gradient}
-        for attack in made(threat, 0.01).attempts(classes)
-        for _ in attack.rounds(classes)
-    ]
+    stages = []
+    for attack in made(threat, 0.01).attempts(classes):
+        turns = range(attack.evaluations - 1)  # the last point is only looked at
+        gradients = sum(map(attack.wants_gradient, turns)) if attack.uses_gradient else 0
+        stage = {"gradients": gradients, "queries": attack.evaluations - gradients}
+        stages += [stage] * len(attack.rounds(classes))
+    return stages

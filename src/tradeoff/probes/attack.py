@@ -11,8 +11,9 @@ from torch import nn
 
 from tradeoff import attacks
 from tradeoff.attacks.balls import NORMS
-from tradeoff.attacks.engine import Compute, SweepResult, sweep
+from tradeoff.attacks.engine import SweepResult, sweep
 from tradeoff.attacks.noise import Noise
+from tradeoff.attacks.oracle import Compute
 from tradeoff.attacks.shortcuts import Shortcuts
 from tradeoff.attacks.threat import Threat, threat
 from tradeoff.params.epsilon import SCHEMA

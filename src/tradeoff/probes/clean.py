@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from tradeoff.attacks.engine import Compute, predict
+from tradeoff.attacks.engine import predict
+from tradeoff.attacks.oracle import Compute
 from tradeoff.probes.measured import Measured, TestSet
 
 

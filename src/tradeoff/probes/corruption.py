@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from tradeoff import corruptions
-from tradeoff.attacks.engine import Compute
+from tradeoff.attacks.oracle import Compute
 from tradeoff.corruptions.corrupt import corrupt
 from tradeoff.errors import UserError
 from tradeoff.files import whole_file

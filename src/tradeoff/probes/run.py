@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 from torch import nn
 
 from tradeoff import probes, snapshots, strategies
-from tradeoff.attacks.engine import Compute
+from tradeoff.attacks.oracle import Compute
 from tradeoff.backbones import build
 from tradeoff.data.packed import PackedDataset
 from tradeoff.data.registry import split_reference
