@@ -11,8 +11,9 @@ import argparse
 import base64
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Job(NamedTuple):
@@ -33,15 +34,21 @@ def main() -> None:
     print("\n".join(report(jobs, arguments.cores)))
 
 
-def finished(metadata: Path, study: str) -> list[Job]:
-    """Return the jobs of a study, and those of the data that it may share with others."""
-    outputs = defaultdict(list)
+def records(metadata: Path, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield each finished file of a study, or of the data it may share with others, and Snakemake's record of it."""
     for file in metadata.rglob("*"):
         if file.is_file():
             name = base64.b64decode(str(file.relative_to(metadata)).replace("/@", "").encode()).decode()
             record = json.loads(file.read_text())
             if name.startswith((f"results/{study}/", "data/")) and record.get("endtime"):
-                outputs[record["rule"], *record["log"]].append((record, Path(name)))
+                yield Path(name), record
+
+
+def finished(metadata: Path, study: str) -> list[Job]:
+    """Return the jobs of a study, and those of the data that it may share with others."""
+    outputs = defaultdict(list)
+    for file, record in records(metadata, study):
+        outputs[record["rule"], *record["log"]].append((record, file))
     jobs = []
     for (rule, *_), made in outputs.items():
         start, end = min(it["starttime"] for it, _ in made), max(it["endtime"] for it, _ in made)
