@@ -134,7 +134,7 @@ def run(jobs: list[Job], nodes: int) -> dict[str, object]:
         (folder / "Snakefile").write_text(text.replace('    input: ""\n', ""))
         with Cluster(folder / "slurm", nodes=nodes, cpus=1) as cluster:
             began = time.time()
-            subprocess.run(
+            ran = subprocess.run(
                 [
                     *("snakemake", "--workflow-profile", str(ROOT / "profiles/slurm")),
                     *("--slurm-status-command", "squeue", "--jobs", str(max(200, nodes))),
@@ -143,9 +143,11 @@ def run(jobs: list[Job], nodes: int) -> dict[str, object]:
                 env=cluster.environment | {"PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"},
                 stdout=(folder / "out").open("w"),
                 stderr=subprocess.STDOUT,
-                check=True,
+                check=False,
             )
             ended = time.time()
+            if ran.returncode:
+                sys.exit((folder / "out").read_text())
             asked = _asked(cluster.ask("sdiag"))
             by_slurm = _by_slurm(cluster.ask("scontrol", "-o", "show", "jobs"))
         seen = _seen((folder / "out").read_text())

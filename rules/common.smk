@@ -159,6 +159,7 @@ def names_only(names):
 
 # ASSUME: a job uses as many threads as params say, whatever --cores is, since results depend on it.
 THREADS = config["compute"]["threads"]
+PROCESSES = config["compute"]["processes"]
 # A resource of jobs, not one of their params: another device has to rerun nothing.
 DEVICE = config["compute"]["device"]
 GPUS = 0 if DEVICE == "cpu" else 1

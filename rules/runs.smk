@@ -23,9 +23,9 @@ rule fine_tune:
         about=f"{STUDY.root}/runs/{{run}}/run.json",
     log:
         f"logs/{STUDY.name}/fine_tune/{{run}}.log",
-    threads: THREADS
+    threads: THREADS * PROCESSES
     resources:
-        gpu=GPUS,
+        gpu=GPUS * PROCESSES,
         device=DEVICE,
         mem_mb=megabytes,
         runtime=lambda wildcards, attempt: REQUESTS.minutes(

@@ -18,10 +18,10 @@ from tradeoff.errors import UserError
 JOB = """
 import os, sys, time
 from pathlib import Path
-from tradeoff.gpus import take_one
+from tradeoff.gpus import take
 
 folder, seconds, names = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
-note = folder / names[take_one(names, folder / "locks", wait=0.02)]
+note = folder / names[take(names, folder=folder / "locks", wait=0.02)[0]]
 if note.exists():
     status = Path(f"/proc/{note.read_text()}/stat")
     try:
@@ -58,21 +58,44 @@ def test_forty_jobs_on_eight_devices_with_random_kills_never_share_one_and_leak_
         time.sleep(0.01)
     assert len(codes) == 40
     assert set(codes) == {0, -signal.SIGKILL}, complaints.decode()  # 1: given a device in use
-    free = [gpus.take_one([name], tmp_path / "locks", wait=60) for name in names]
-    assert free == [0] * 8  # none is still held
+    free = [gpus.take([name], folder=tmp_path / "locks", wait=60) for name in names]
+    assert free == [[0]] * 8  # none is still held
 
 
 def test_a_process_that_asks_again_gets_the_device_it_holds(tmp_path: Path) -> None:
     names = ["GPU-a", "GPU-b"]
-    assert [gpus.take_one(names, tmp_path, wait=60) for _ in range(3)] == [0, 0, 0]
-    assert gpus.take_one(["GPU-b"], tmp_path, wait=60) == 0  # asked for by name, it is another one
+    assert [gpus.take(names, folder=tmp_path, wait=60) for _ in range(3)] == [[0]] * 3
+    assert gpus.take(["GPU-b"], folder=tmp_path, wait=60) == [0]  # asked for by name, it is another one
+
+
+def test_a_job_for_several_devices_gets_them_together_or_holds_none(tmp_path: Path) -> None:
+    names = ["GPU-a", "GPU-b", "GPU-c"]
+    job = "import sys, time; from pathlib import Path; from tradeoff.gpus import take\n"
+    job += "print(take(sys.argv[2:], 2, Path(sys.argv[1]), wait=0.02), flush=True); time.sleep(30)"
+    command = [sys.executable, "-c", job, str(tmp_path), *names]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert first.stdout is not None
+    assert first.stdout.readline() == b"[0, 1]\n"
+    second = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert second.stdout is not None
+    assert second.stdout.readline() == b"waiting for 2 of 3 GPUs\n"
+    # Most of the time the second job holds none: somebody who needs one gets the third device.
+    assert gpus.take(names, folder=tmp_path, wait=0.001) == [2]
+    first.kill()
+    assert second.stdout.readline() == b"[0, 1]\n"
+    second.kill()
+
+
+def test_more_devices_than_the_machine_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"compute\.processes: found 3, on a machine with 1 GPUs"):
+        gpus.take(["GPU-a"], 3, tmp_path)
 
 
 def test_a_job_sees_only_the_devices_it_may_use_and_shares_locks_with_jobs_that_see_others(
     tmp_path: Path,
 ) -> None:
-    job = "import sys; from pathlib import Path; from tradeoff.gpus import take_one; import time\n"
-    job += "print(take_one(sys.argv[2:], Path(sys.argv[1])), flush=True); time.sleep(30)"
+    job = "import sys; from pathlib import Path; from tradeoff.gpus import take; import time\n"
+    job += "print(take(sys.argv[2:], folder=Path(sys.argv[1]))[0], flush=True); time.sleep(30)"
     first = subprocess.Popen(
         [sys.executable, "-c", job, str(tmp_path), "GPU-b", "GPU-c"], stdout=subprocess.PIPE
     )
@@ -104,7 +127,7 @@ def test_without_a_gpu_auto_is_the_cpu_and_says_so(capsys: pytest.CaptureFixture
 def test_with_several_gpus_auto_takes_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(devices, "_names", lambda: ["GPU-a", "GPU-b"])
-    monkeypatch.setattr(devices, "take_one", lambda names: names.index("GPU-b"))
+    monkeypatch.setattr(devices, "take", lambda names: [names.index("GPU-b")])
     assert devices.choose_device("auto") == torch.device("cuda:1")
     assert devices.choose_device("cuda:0") == torch.device("cuda:0")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import save_file
-from test_probes_run import BACKBONE, CLASSES, _pack
 
 from tests.backbones_support import seal_weights
+from tests.probes_support import BACKBONE, CLASSES, pack_arrays
 from tradeoff import runs
 from tradeoff.backbones import build
 from tradeoff.errors import UserError
@@ -45,14 +45,14 @@ SPEC = {
     },
     "probe_schedule": [{"every": 6}],
     "snapshots": "all",
-    "compute": {"threads": 1, "deterministic": False},
+    "compute": {"threads": 1, "deterministic": False, "processes": 1},
 }  # fmt: skip
 
 
 @pytest.fixture
 def place(tmp_path):
     random = np.random.default_rng(0)
-    _pack(tmp_path / "data", random.integers(0, 256, (60, 3, 8, 8), dtype=np.uint8), np.arange(60) % 10)
+    pack_arrays(tmp_path / "data", random.integers(0, 256, (60, 3, 8, 8), dtype=np.uint8), np.arange(60) % 10)
     model = build(BACKBONE, 10, 3, None)
     tensors = {name: tensor.contiguous() for name, tensor in model.net.state_dict().items()}
     save_file(tensors, tmp_path / "weights.safetensors")

@@ -7,7 +7,9 @@ python -m workflow_scripts.fine_tune --spec '<json>' --code <fingerprint> --data
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from tradeoff.locks import sole_worker
@@ -24,11 +26,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["compute"]["threads"])
+    from tradeoff import team
     from tradeoff.code import check_code, run_code
     from tradeoff.runs import fine_tune
 
     check_code(arguments.code, run_code(arguments.spec))
-    with sole_worker(arguments.output):
+    processes = arguments.spec["compute"]["processes"]
+    if processes > 1 and team.rank() is None:
+        sys.exit(_start(list(argv) if argv is not None else sys.argv[1:], arguments.device, processes))
+    with (
+        sole_worker(arguments.output) if not team.rank() else nullcontext()
+    ):  # the leader's, and of a run alone
         fine_tune(
             arguments.spec,
             arguments.code,
@@ -37,6 +45,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             arguments.output,
             arguments.device,
         )
+
+
+def _start(words: list[str], device: str, processes: int) -> int:
+    """Do the job in several processes, with a device for each; return their status."""
+    from tradeoff import team
+    from tradeoff.devices import choose_devices
+
+    devices = choose_devices(device, processes)
+    return team.start("workflow_scripts.fine_tune", [[*words, f"--device={each}"] for each in devices])
 
 
 if __name__ == "__main__":

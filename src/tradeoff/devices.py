@@ -5,7 +5,7 @@ import os
 import torch
 
 from tradeoff.errors import UserError
-from tradeoff.gpus import take_one
+from tradeoff.gpus import take
 
 
 def choose_device(name: str, deterministic: bool = False) -> torch.device:
@@ -27,8 +27,20 @@ def choose_device(name: str, deterministic: bool = False) -> torch.device:
     if deterministic:
         _repeat_bit_for_bit()
     if name in ("auto", "cuda"):
-        return torch.device("cuda", take_one(_names()))
+        return torch.device("cuda", take(_names())[0])
     return torch.device(name)
+
+
+def choose_devices(name: str, count: int) -> list[str]:
+    """Return the names of devices for so many processes of one job: GPUs of their own, or the CPU for all.
+
+    The GPUs are held until this process ends. UserError when there are fewer, or for one GPU by its number.
+    """
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return ["cpu"] * count
+    if name not in ("auto", "cuda"):
+        raise UserError("compute.device", f"{name!r} for {count} processes", "auto, cuda or cpu")
+    return [f"cuda:{index}" for index in take(_names(), count)]
 
 
 def _repeat_bit_for_bit() -> None:

@@ -10,39 +10,53 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tradeoff.errors import UserError
+
 # Descriptors by lock file. Locks are held as long as these stay open: until the process ends.
 _held: dict[Path, int] = {}
 
 
-def take_one(devices: Sequence[str], folder: Path | None = None, wait: float = 0.5) -> int:
-    """Return the index of a device that no other process holds, and hold it until this process ends.
+def take(devices: Sequence[str], count: int = 1, folder: Path | None = None, wait: float = 0.5) -> list[int]:
+    """Return the indices of `count` devices that no other process holds, and hold them until this process ends.
 
-    A process that holds one of them already gets that one again.
+    A process that holds as many of them already gets those again.
     devices: names that are the same for every process of the machine, such as UUIDs, whatever subset of the
-    machine's devices a process sees. folder: of the lock files, one for the machine. While all are held, look
-    again every `wait` seconds.
+    machine's devices a process sees. folder: of the lock files, one for the machine. While too few are free, hold none,
+    and look again every `wait` seconds.
     """
+    if count > len(devices):
+        raise UserError(
+            "compute.processes", f"{count}, on a machine with {len(devices)} GPUs", "no more than GPUs"
+        )
     folder = folder or Path(tempfile.gettempdir()) / "tradeoff-gpus"
     _shared(folder)
     files = [folder / f"{name.replace('/', '-')}.lock" for name in devices]
-    for index, file in enumerate(files):
-        if file in _held:
-            return index
+    mine = [index for index, file in enumerate(files) if file in _held]
     told = False
     while True:
+        taken: list[int] = []
         for index, file in enumerate(files):
-            descriptor = _open(file)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                continue
-            _held[file] = descriptor
-            return index
+            if len(mine) + len(taken) < count and index not in mine and _hold(file):
+                taken.append(index)
+        if len(mine) + len(taken) >= count:
+            return sorted([*mine, *taken][:count])
+        for index in taken:
+            os.close(_held.pop(files[index]))
         if not told:
-            print(f"waiting for one of {len(devices)} GPUs", flush=True)
+            print(f"waiting for {count} of {len(devices)} GPUs", flush=True)
             told = True
         time.sleep(wait)
+
+
+def _hold(file: Path) -> bool:
+    descriptor = _open(file)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    _held[file] = descriptor
+    return True
 
 
 def _shared(folder: Path) -> None:

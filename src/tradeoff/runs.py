@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from tradeoff import attempts, objectives, snapshots, strategies
 from tradeoff.backbones import Classifier, build
@@ -14,11 +16,13 @@ from tradeoff.data.packed import PackedDataset
 from tradeoff.data.registry import split_reference
 from tradeoff.data.splits import Split, load_split
 from tradeoff.devices import choose_device
+from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, digest_of, whole_file
 from tradeoff.identity import hardware, versions
 from tradeoff.robust_validation import robust_validation
 from tradeoff.schedules import kept_steps, probe_steps
 from tradeoff.seals import check_weights, sums, write_sealed
+from tradeoff.team import ALONE, Team, join
 from tradeoff.training import Job, State, check_snapshots, evaluate, train
 
 # What a run leaves; run.json, which says that the rest is whole, last.
@@ -34,7 +38,9 @@ def fine_tune(
     data: the packed dataset; weights: the backbone's, in safetensors; device: see `devices.choose_device`.
     A killed run continues from its last snapshot when spec, code, data and weights are still the same. One that ended
     before the workflow took note of it is not done again.
+    Several processes that `team.start` started with these arguments fine-tune together, and the leader writes.
     """
+    team = join(device)
     packed = PackedDataset.open(data)
     _, domain = split_reference(spec["dataset"])
     train_set, validation_set = (
@@ -48,13 +54,20 @@ def fine_tune(
         "weights_sha256": check_weights(weights),
     }
     parts = output / f"resume-{digest_of(identity)[:16]}"
-    _drop_other_attempts(output, parts)
-    if attempts.take_back(parts, output):
+    if team.leads:
+        _drop_other_attempts(output, parts)
+    finished = team.leads and attempts.take_back(parts, output)
+    if team.any(finished, device):
         print("finished before: nothing left to do")
         return
     model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
-    job = _job(model, spec, train_set, validation_set, parts, device)
+    if team.size > 1:
+        _check_shareable(model, team.size)
+    chosen = choose_device(device, spec["compute"]["deterministic"])
+    job = _job(model, spec, train_set, validation_set, parts, chosen, team)
     state = train(job)
+    if not team.leads:
+        return
     steps = kept_steps(probe_steps(spec["probe_schedule"], state.step), spec["snapshots"])
     metadata = snapshots.metadata(spec["strategy_spec"], spec["backbone_spec"], identity["weights_sha256"])
     check_snapshots(job.parts, state.sums)
@@ -110,7 +123,8 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: 
         "probe_schedule": [{"every": steps_per_epoch}],
         "snapshots": "last",
     }
-    job = _job(model, spec, splits["train"], splits["validation"], parts, device)
+    chosen = choose_device(device, spec["compute"]["deterministic"])
+    job = _job(model, spec, splits["train"], splits["validation"], parts, chosen)
     state = train(job)
     accuracy, _ = evaluate(job.model, splits["test"], spec["training"])
     print(f"upstream accuracy on {len(splits['test'].labels)} test images: {accuracy:.4f}")
@@ -159,18 +173,35 @@ def try_out(
     model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
     spec = spec | {"snapshots": "last", "probe_schedule": [{"every": 2**31}]}
     shutil.rmtree(parts, ignore_errors=True)
-    state = train(_job(model, spec, train_set, validation_set, parts, device), watch)
+    chosen = choose_device(device, spec["compute"]["deterministic"])
+    state = train(_job(model, spec, train_set, validation_set, parts, chosen), watch)
     accuracy: float = state.rows[-1]["validation_accuracy"]
     return accuracy
 
 
+def _check_shareable(model: Classifier, processes: int) -> None:
+    """UserError for a network whose layers look at a whole batch, of which each process would see a share."""
+    if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()):
+        raise UserError(
+            "compute.processes",
+            f"{processes} for a network with batch normalisation",
+            "1, or another backbone",
+        )
+
+
 def _job(
-    model: Classifier, spec: dict[str, Any], train_set: Split, validation_set: Split, parts: Path, device: str
+    model: Classifier,
+    spec: dict[str, Any],
+    train_set: Split,
+    validation_set: Split,
+    parts: Path,
+    device: torch.device,
+    team: Team = ALONE,
 ) -> Job:
     recipe = spec["training"]
     strategy = spec["strategy_spec"]
     applied = strategies.apply(model, strategy["name"], strategy["params"], spec["seed"])
-    model.to(choose_device(device, spec["compute"]["deterministic"]))
+    model.to(device)
     objective = objectives.load(
         spec["objective_spec"]["name"], spec["objective_spec"]["params"], recipe["label_smoothing"]
     )
@@ -190,6 +221,7 @@ def _job(
         label,
         robust_validation(spec["robust_validation"], validation_set, spec["data"]["split_seed"]),
         spec["snapshots"],
+        team,
     )
 
 

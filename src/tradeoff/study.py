@@ -123,7 +123,7 @@ class Study:
             "robust_validation": self._robust_validation(epsilon),
             "probe_schedule": params["probe_schedule"],
             "snapshots": params["snapshots"],
-            "compute": self._compute("threads", "deterministic"),
+            "compute": self._compute("threads", "deterministic", "processes"),
         }
         return Run(
             name=f"{dataset}/{backbone}/{variant.name}/{objective.name}/seed{seed}",

@@ -35,6 +35,7 @@ from tradeoff.schedules import kept_steps, learning_rate, probe_steps, total_ste
 from tradeoff.seals import check, read_sealed_bytes, write_sealed_bytes
 from tradeoff.splitmix import FIRST, GOLDEN_GAMMA, SECOND, mix
 from tradeoff.strategies.applied import Applied
+from tradeoff.team import ALONE, Team
 from tradeoff.termination import asked_to_stop
 
 EVALUATION_BATCH = 512
@@ -61,6 +62,7 @@ class Job:
     robust_validation: what is attacked at the ends of epochs, if anything.
     keep: which of the scheduled snapshots remain, see `schedules.kept_steps`.
     parts: the folder of resume files and snapshots; it belongs to this job alone.
+    team: the processes that train the model together, this one's place among them.
     """
 
     model: Classifier
@@ -75,6 +77,11 @@ class Job:
     label: str
     robust_validation: RobustValidation | None = None
     keep: str | dict[str, int] = "all"
+    team: Team = ALONE
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.mean.device
 
 
 @dataclass
@@ -105,9 +112,11 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
     optimizer = torch.optim.AdamW(
         strategies.decay_groups(job.model, job.recipe["weight_decay"]), lr=0.0, betas=BETAS, fused=True
     )
-    state = _resume(job, optimizer)
+    state = _resume_together(job, optimizer)
     batches = _Batches(job)
-    progress = Progress(f"{job.label}, steps", total, state.step)
+    progress = Progress(
+        f"{job.label}, steps", total, state.step, stream=None if job.team.leads else io.StringIO()
+    )
     started = time.monotonic() - state.seconds
     pending: list[tuple[dict[str, Any], Tensor]] = []
     note = ""
@@ -149,7 +158,9 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
                 state.seconds = time.monotonic() - started
                 _save(job, optimizer, state, kept)
             progress.update(state.step, note)
-            if stopping() and state.step < total:
+            # Members of a team ask each other only here, where they wait for the device anyway.
+            may_stop = job.team.size == 1 or not pending
+            if may_stop and job.team.any(stopping(), job.device) and state.step < total:
                 _settle(pending, state, job)
                 state.seconds = time.monotonic() - started
                 _save(job, optimizer, state, kept)
@@ -166,12 +177,19 @@ def _epsilon(job: Job, state: State, epoch: int) -> float:
 
 
 def _validate(job: Job, epochs_done: int, last: bool) -> dict[str, float]:
-    """Return the columns of the log that are measured on the validation images."""
+    """Return the columns of the log that are measured on the validation images: by the leader, for all."""
+    robust = job.robust_validation
+    is_due = robust is not None and (last or epochs_done % robust.every == 0)
+    columns = VALIDATED if is_due else VALIDATED[:2]
+    measured = _measured(job, robust if is_due else None) if job.team.leads else dict.fromkeys(columns, 0.0)
+    return job.team.told(measured, job.device)
+
+
+def _measured(job: Job, robust: RobustValidation | None) -> dict[str, float]:
     accuracy, loss = evaluate(job.model, job.validation, job.recipe)
     measured = {"validation_accuracy": accuracy, "validation_loss": loss}
-    robust = job.robust_validation
-    if robust is not None and (last or epochs_done % robust.every == 0):
-        with _precision(job.recipe["precision"], job.model.mean.device):
+    if robust is not None:
+        with _precision(job.recipe["precision"], job.device):
             accuracy, loss = robust.measure(job.model, job.seed, job.recipe["batch_size"])
         measured |= {
             "validation_robust_accuracy": accuracy,
@@ -215,25 +233,28 @@ class _Batches:
             self.features = _features(job)
             self.model = job.model.classify_features
 
-    def get(self, step: int, epoch: int, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def get(self, step: int, epoch: int, index: int) -> tuple[Tensor, Tensor, Tensor, float]:
+        """Return images or features, labels and ids of a step's batch, and the weight of their mean loss."""
         if epoch != self.epoch:
             generator = torch.Generator().manual_seed(_seed(self.job.seed, epoch, 1))
             self.order = torch.randperm(len(self.job.train.labels), generator=generator).numpy()
             self.epoch = epoch
         size = self.job.recipe["batch_size"]
         rows = np.sort(self.order[index * size : (index + 1) * size])  # sorted: memory-mapped reads in order
-        device = self.job.model.mean.device
+        rows, weight = self.job.team.share(rows)
+        device = self.job.device
         if self.features is None:
             images, labels, ids = to_device(self.job.train, rows, device)
             settings = self.job.recipe["augmentation"]
             if settings is not None:
                 images = augmented(images, ids, settings, Noise(self.job.seed, (AUGMENTATION_STREAM, step)))
-            return images, labels, ids
+            return images, labels, ids, weight
         labels = torch.from_numpy(self.job.train.labels[rows]).to(device)
         return (
             self.features[torch.from_numpy(rows).to(device)],
             labels,
             torch.from_numpy(self.job.train.ids[rows]),
+            weight,
         )
 
 
@@ -242,7 +263,7 @@ def _features(job: Job) -> Tensor:
     parts, size = [], job.recipe["batch_size"]  # no more memory than a step of any other strategy
     with torch.no_grad():
         for start in range(0, len(job.train.labels), size):
-            images, _, _ = to_device(job.train, slice(start, start + size), job.model.mean.device)
+            images, _, _ = to_device(job.train, slice(start, start + size), job.device)
             with _precision(job.recipe["precision"], images.device):
                 parts.append(job.model.features(images).float())
     return torch.cat(parts)
@@ -257,16 +278,21 @@ def _update(
     index: int,
     epsilon: float,
 ) -> Tensor:
-    """Make one update. Its forward pass is in train mode, and alone moves BatchNorm's statistics."""
-    images, labels, ids = batches.get(step, epoch, index)
-    torch.manual_seed(_seed(job.seed, step, 2))
+    """Make one update. Its forward pass is in train mode, and alone moves BatchNorm's statistics.
+
+    Return the loss of the batch; of a team, this member's share of it, see `Team.share`.
+    """
+    images, labels, ids, weight = batches.get(step, epoch, index)
+    torch.manual_seed(_seed(job.seed, step, 2) + job.team.rank)
     job.applied.train_mode(job.model)
     with _precision(job.recipe["precision"], images.device):
         noise = Noise(job.seed, (ATTACK_STREAM, step))
         loss = job.objective.loss(batches.model, images, labels, ids, epsilon, noise)
+    loss = loss * weight if weight != 1 else loss
     loss.backward()  # type: ignore[no-untyped-call]
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    job.team.average(p.grad for p in trained if p.grad is not None)
     if job.recipe["clip_norm"] is not None:
-        trained = [p for group in optimizer.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(trained, job.recipe["clip_norm"])
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)  # now, so that the next forward pass has their memory
@@ -285,8 +311,9 @@ def _seed(seed: int, number: int, stream: int) -> int:
 
 def _settle(pending: list[tuple[dict[str, Any], Tensor]], state: State, job: Job) -> None:
     """Move rows to the log with their losses read from the device, all at once; stop at a bad one."""
-    losses = torch.stack([loss for _, loss in pending]).tolist() if pending else []
-    for (row, _), loss in zip(pending, losses, strict=True):
+    of_steps = torch.stack([loss for _, loss in pending]) if pending else torch.zeros(0)
+    job.team.average([of_steps] if pending else [])
+    for (row, _), loss in zip(pending, of_steps.tolist(), strict=True):
         if not loss < DIVERGED:  # NaN is not
             raise _diverged(job, f"a loss of {loss:.4g} at step {row['step']}", row["learning_rate"])
         row["loss"] = loss
@@ -320,6 +347,8 @@ def _state_file(parts: Path) -> Path:
 
 def _save(job: Job, optimizer: torch.optim.Optimizer, state: State, kept: list[int]) -> None:
     """Write the snapshot of this step, then the state that continues from it; drop older ones not kept."""
+    if not job.team.leads:
+        return
     tensors = snapshots.trainable_state(job.model)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
@@ -331,6 +360,13 @@ def _save(job: Job, optimizer: torch.optim.Optimizer, state: State, kept: list[i
     torch.save(vars(state) | {"optimizer": optimizer.state_dict()}, content)
     write_sealed_bytes(_state_file(job.parts), content.getvalue())
     snapshots.drop_parts(job.parts, {*kept, state.step})
+
+
+def _resume_together(job: Job, optimizer: torch.optim.Optimizer) -> State:
+    """Continue as the leader does, who alone removes what cannot be read."""
+    state = _resume(job, optimizer) if job.team.leads else State(0, [], 0.0, {})
+    step = job.team.told({"step": float(state.step)}, job.device)["step"]
+    return _resume(job, optimizer) if step and not job.team.leads else state
 
 
 def _resume(job: Job, optimizer: torch.optim.Optimizer) -> State:

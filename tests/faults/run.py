@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,16 +58,17 @@ SPEC: dict[str, Any] = {
     "robust_validation": None,
     "probe_schedule": [{"every": EVERY}],
     "snapshots": "all",
-    "compute": {"threads": 1, "deterministic": False},
+    "compute": {"threads": 1, "deterministic": False, "processes": 1},
 }
+FORKS: set[int] = set()  # the numbers of all processes that `fork` started
 RESULTS = ("snapshots.safetensors", "training.parquet", "run.json")
 
 
 class Run:
     """A run's data and weights in `place`, and the job that fine-tunes it into a folder."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, place: Path, spec: dict[str, Any] = SPEC) -> None:
+        self.place, self.spec = place, spec
         random = np.random.default_rng(0)
         _pack(place / "data", random.integers(0, 256, (60, 3, 8, 8), dtype=np.uint8), np.arange(60) % 10)
         model = build(SPEC["backbone_spec"], 10, 0, None)
@@ -79,8 +81,8 @@ class Run:
     ) -> subprocess.Popen[str]:
         """Start the job; before: called in its process first."""
         arguments = {
-            "--spec": json.dumps(SPEC),
-            "--code": run_code(SPEC),
+            "--spec": json.dumps(self.spec),
+            "--code": run_code(self.spec),
             "--data": str(self.place / "data"),
             "--weights": str(self.place / "weights.safetensors"),
             "--output": str(output),
@@ -106,6 +108,28 @@ class Run:
         process = self.start(output, before, **environment)
         said, complained = process.communicate(timeout=600)
         return process.returncode, said, complained
+
+
+def fork(job: Callable[[], object]) -> int:
+    """Start a job in a process of its own and return its number. PyTorch: no backward pass before a fork."""
+    pid = os.fork()
+    if pid:
+        FORKS.add(pid)
+        return pid
+    status = 1
+    try:
+        job()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def end(pid: int) -> None:
+    """Wait for a fork that is to end well."""
+    assert os.waitpid(pid, 0)[1] == 0
 
 
 def results(output: Path) -> dict[str, bytes]:

@@ -8,9 +8,7 @@ import os
 import random
 import re
 import signal
-import sys
 import time
-import traceback
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ import torch
 from matplotlib.figure import Figure
 
 from tests.data_support import write_raw
-from tests.faults.run import EVERY, SPEC, Run
+from tests.faults.run import EVERY, FORKS, SPEC, Run, end, fork
 from tradeoff import runs, training
 from tradeoff.artifacts import style
 from tradeoff.data.decode import Form
@@ -33,7 +31,6 @@ from tradeoff.probes.run import Outputs, probe_run
 TIMES = 5 if os.environ.get("TRADEOFF_FAULTS") == "full" else 1
 several_times = pytest.mark.parametrize("go", range(TIMES))
 DRAW = random.Random(int(os.environ.get("TRADEOFF_FAULTS_SEED", "0")))
-FORKS: set[int] = set()
 PGD = {
     "kind": "attack",
     "name": "pgd",
@@ -70,28 +67,6 @@ def finished(run):
 def fine_tune(run, output):
     with sole_worker(output):
         runs.fine_tune(SPEC, "code", run.place / "data", run.place / "weights.safetensors", output)
-
-
-def fork(job):
-    """Start a job in a process of its own and return its number. PyTorch: no backward pass before a fork."""
-    pid = os.fork()
-    if pid:
-        FORKS.add(pid)
-        return pid
-    status = 1
-    try:
-        job()
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
-
-
-def end(pid):
-    """Wait for a fork that is to end well."""
-    assert os.waitpid(pid, 0)[1] == 0
 
 
 def content(folder):

@@ -288,6 +288,7 @@ COMPUTE = mapping(
             "description": "on a GPU: only algorithms that repeat bit for bit",
         },
         "threads": integer(1, "of every torch job"),
+        "processes": integer(1, "that share each batch of a fine-tuning, a GPU for each"),
         "probe_batch": integer(1, "images in a batch of a probe"),
         "calibration": {
             "type": ["string", "null"],

@@ -33,6 +33,7 @@ class Requests:
         compute = study.params["compute"]
         here = hardware("") | {"device": compute["device"]}
         self.study = study
+        self.processes: int = compute["processes"]
         self.device = read_calibration(compute["calibration"], here)
         self.sizes = Sizes(count=False)
         self.jobs = Jobs(study, self.sizes, ignore_done=True)
@@ -48,13 +49,13 @@ class Requests:
         return min(LONGEST, (STARTING + math.ceil(seconds * SLOWER / 60)) * attempt)
 
     def megabytes(self, run: Run, attempt: int = 1) -> int:
-        """Of the machine's memory, for the fine-tuning of a run or any probe of it, times the attempt."""
+        """Of the machine's memory, for all processes of a run's fine-tuning, or any probe of it, times the attempt."""
         spec = run.spec
         try:
             weights = self.sizes.model(spec["backbone_spec"], spec["strategy_spec"]).weights
         except Uncounted:
             return MEGABYTES * attempt
-        return (PROCESS + math.ceil(COPIES * weights / 1e6)) * attempt
+        return (PROCESS + math.ceil(COPIES * weights / 1e6)) * self.processes * attempt
 
     def warning(self) -> str:
         """Say that runs get what is asked for where nothing is known, though the device is known; else nothing."""
