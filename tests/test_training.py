@@ -124,7 +124,7 @@ def test_augmented_images_change_at_every_step_and_go_on_after_a_kill(tmp_path, 
     assert expected[0]["loss"] != training.train(job(tmp_path / "plain")).rows[0]["loss"]
     batches = training._Batches(made("head", "linear"))  # a frozen backbone's features would not change
     assert batches.features is None
-    (one, labels, ids), (other, *_) = (batches.get(step, 0, 0) for step in (0, 1))
+    (one, labels, ids, _), (other, *_) = (batches.get(step, 0, 0) for step in (0, 1))
     assert not torch.equal(one, other) and len(labels) == len(ids) == len(one)
 
 
@@ -249,7 +249,7 @@ def test_it_equals_a_plain_loop_over_the_same_batches(tmp_path):
     for step in range(15):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, 15, 1e-3, "cosine", 0.1)
-        pixels, labels, _ = batches.get(step, step // 5, step % 5)
+        pixels, labels, *_ = batches.get(step, step // 5, step % 5)
         loss = functional.cross_entropy(model(pixels), labels)
         optimizer.zero_grad()
         loss.backward()
