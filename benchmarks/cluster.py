@@ -95,7 +95,7 @@ def recorded(study: str) -> list[Job]:
     made_by = {file: number for number, job in enumerate(order) for file in outputs[job]}
     return [
         Job(
-            spans[job][1] - spans[job][0],
+            max(0.0, spans[job][1] - spans[job][0]),  # a file's date is not the clock's
             tuple(sorted({made_by[file] for file in inputs[job] if file in made_by} - {number})),
         )
         for number, job in enumerate(order)
