@@ -23,7 +23,7 @@ class Params:
     alpha: float = param(8.0, "the update is scaled by alpha / rank", exclusiveMinimum=0)
     targets: tuple[str, ...] = param(
         ("q", "k", "v", "fc1", "fc2"),
-        "matrices of each block; networks without blocks: every 1x1 convolution, whatever stands here",
+        "matrices of each block; networks without blocks have every 1x1 convolution instead, and none to choose",
         enum=TARGETS,
     )
     dropout: float = param(
