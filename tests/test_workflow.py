@@ -187,6 +187,12 @@ def test_a_planted_stale_run_is_refused(project):
     assert result.returncode == 1
     assert len(result.stderr.strip().splitlines()) == 1
     assert "run digits/glyph_vit/lora/standard/seed0: found the digest" in result.stderr
+    # Nor does DVC record it: its stage of the runs ends with this check.
+    track = ("python", "-m", "workflow_scripts.track", "params.yaml", "studies/tiny.yaml")
+    assert project.run(*track).returncode == 0
+    result = project.run(*track, "--check", "--runs")
+    assert result.returncode == 1
+    assert "run digits/glyph_vit/lora/standard/seed0: found the digest" in result.stderr
 
 
 def test_verify_names_a_flipped_bit_and_its_command_mends_it_and_reruns_nothing_else(project):
