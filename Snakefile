@@ -27,8 +27,8 @@ report: "report/study.rst"
 
 
 # One workflow at a time makes a study's results; what a killed one left locked is free (workflow_scripts/at_work.py).
-if workflow.is_main_process and at_work.enter(STUDY.name):
-    recall_records()
+if workflow.is_main_process:
+    enter_study()
 
 
 onstart:

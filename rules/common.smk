@@ -79,6 +79,15 @@ wildcard_constraints:
     probe=r"[a-z][a-z0-9_]*",
 
 
+def enter_study():
+    try:
+        free = at_work.enter(STUDY.name)
+    except UserError as error:
+        raise SystemExit(f"error: {error}")
+    if free:
+        recall_records()
+
+
 def begin_study():
     try:
         at_work.begin(STUDY.name)

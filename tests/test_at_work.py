@@ -1,5 +1,6 @@
 """A stale lock is removed, a living one never; and one workflow at a time makes a study's results."""
 
+import os
 import subprocess
 import sys
 
@@ -91,3 +92,29 @@ def test_a_second_workflow_on_a_study_is_told_who_is_at_work(folder, capsys):
         at_work.begin("another")  # another study is free
         other.kill()
     at_work.begin("small")
+
+
+@pytest.fixture
+def another_user():
+    """Whoever is not root stays who they are."""
+    if os.geteuid() == 0:
+        os.setresuid(65534, 65534, 0)
+        yield
+        os.setresuid(0, 0, 0)
+    else:
+        yield
+
+
+@pytest.mark.parametrize("place", [".snakemake", ".snakemake/locks", ".snakemake/metadata/of_a_file"])
+def test_what_another_user_keeps_is_named_before_snakemake_fails_on_it(folder, place, request):
+    metadata = folder / ".snakemake" / "metadata"
+    metadata.mkdir()
+    (metadata / "of_a_file").write_text("{}")
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o777)
+    (folder / place).chmod(0o555)
+    request.getfixturevalue("another_user")
+    with pytest.raises(at_work.UserError) as raised:
+        at_work.enter("small")
+    assert str(raised.value).startswith(f"{folder / place}: found no permission to write")
+    assert "chmod -R g+rwX" in str(raised.value)

@@ -25,8 +25,10 @@ def enter(study: str) -> bool:
     """Be known to live; whoever comes first removes the locks that dead workflows left.
 
     Call it before Snakemake takes its lock. False, and a warning, when another workflow makes this study's results:
-    Snakemake, if it is to make any too, will find them locked.
+    Snakemake, if it is to make any too, will find them locked. UserError when another user of this folder keeps what
+    Snakemake has to write.
     """
+    _check_writable()
     descriptor = open_lock(OURS / "anyone")
     if take_lock(descriptor, fcntl.LOCK_EX):  # nobody else lives
         for lock in SNAKEMAKE.glob("*.lock"):
@@ -63,6 +65,20 @@ def begin(study: str) -> None:
     since = time.strftime("%Y-%m-%d %H:%M")
     os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}, since {since}".encode(), 0)
     _held.append(descriptor)
+
+
+def _check_writable() -> None:
+    """Snakemake itself would show a stack trace."""
+    folder = SNAKEMAKE.parent
+    records = [file for name in ("metadata", "incomplete") for file in (folder / name).rglob("*")]
+    for place in (Path(), folder, *folder.glob("*"), *records):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise UserError(
+                str(place.absolute()),
+                "no permission to write",
+                "a clone of your own, or one that its users share (docs/how-to/share-a-clone.md)",
+                f"its owner may say: chmod -R g+rwX {Path().absolute()}",
+            )
 
 
 def _owner(descriptor: int) -> str:

@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import yaml
@@ -25,12 +27,14 @@ class Kill:
     """What to kill, and when.
 
     victim: the job, snakemake alone (its jobs live on), dvc alone, or everything. during: the script that has to
-    be at work, or snakemake. moment: which share of the processor time that such a process needs undisturbed.
+    be at work, or snakemake, or dvc. share: of the processor time that such a process needs undisturbed, which it
+    has to have used. snapshots: how many have to have been taken, or probed, since the command began.
     """
 
     victim: str
     during: str
-    moment: float
+    share: float
+    snapshots: int = 0
 
 
 class Scene(Project):
@@ -43,6 +47,7 @@ class Scene(Project):
         super().__init__(folder)
         self.sessions: set[int] = set()
         self.environment["PYTHONUNBUFFERED"] = "1"  # a killed job's last words count
+        shutil.copy(ROOT / "uv.lock", folder)
         params = merge([read_yaml(folder / "params.yaml"), read_yaml(STUDY)])
         (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
         self.outcome = self.results(params["study"]["name"])
@@ -61,6 +66,11 @@ class Scene(Project):
                 continue
         return found
 
+    def snapshots(self, during: str) -> int:
+        """Return how many snapshots of a run that is being fine-tuned, or probed, are kept."""
+        parts = {"fine_tune": "runs/**/resume-*/part-*", "probe": "probes/**/*.parts-*/*"}.get(during)
+        return sum(not file.name.startswith(".") for file in self.outcome.glob(parts)) if parts else 0
+
 
 def role(process: psutil.Process) -> str:
     """Return the script that a process runs, or snakemake, or dvc; empty for shells and the like."""
@@ -78,9 +88,12 @@ def role(process: psutil.Process) -> str:
 
 
 class Command:
-    """A command that runs in the project, in a session of its own, its output in a file."""
+    """A command that runs in the project, in a session of its own, its output in a file.
 
-    def __init__(self, scene: Scene, *command: str, output: str = "output.txt") -> None:
+    process: more about its process, as subprocess.Popen takes it.
+    """
+
+    def __init__(self, scene: Scene, *command: str, output: str = "output.txt", **process: Any) -> None:
         self.scene = scene
         self.output = scene.folder / output
         with open(self.output, "w") as file:
@@ -91,53 +104,51 @@ class Command:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                **process,
             )
         scene.sessions.add(self.process.pid)
 
     def said(self) -> str:
         return self.output.read_text(errors="replace")
 
-    def watch(self, seen: dict[str, float]) -> None:
-        """Note in `seen` the most processor time that a process of each role has used."""
-        for process in self.scene.processes():
-            if name := role(process):
-                seen[name] = max(seen.get(name, 0.0), _used(process))
-
-    def wait(self, seen: dict[str, float] | None = None) -> int:
-        """Wait until the command has ended and return its status."""
+    def wait(self, used: Callable[[psutil.Process], None] = lambda process: None) -> int:
+        """Wait until the command has ended and return its status; used: called again and again with each process."""
         for _ in range(PATIENCE):
             status = self.process.poll()
             if status is not None:
                 return status
-            if seen is not None:
-                self.watch(seen)
+            for process in self.scene.processes():
+                used(process)
             time.sleep(POLL)
         raise AssertionError(f"hangs: {self.said()[-2000:]}")
 
-    def kill(self, kill: Kill, needs: dict[str, float], look: Callable[[], None]) -> bool:
-        """Kill as told when the moment comes; False when the command ends before it does.
+    def kill(self, kills: Sequence[Kill], needs: dict[str, float], look: Callable[[], None]) -> Kill | None:
+        """Do the first of these kills whose moment comes and return it; None when the command ends before.
 
-        needs: processor seconds of each role, undisturbed. look: called just before the kill, with all stopped.
+        Of several during the same script, only the first is waited for. needs: processor seconds of each role,
+        undisturbed. look: called just before the kill, with all stopped.
         """
+        awaited = {kill.during: kill for kill in reversed(kills)}
+        before = {during: self.scene.snapshots(during) for during in awaited}
         for _ in range(PATIENCE):
             if self.process.poll() is not None:
-                return False
+                return None
             found = self.scene.processes()
-            due = [
-                process
-                for process in found
-                if role(process) == kill.during and _used(process) >= kill.moment * needs[kill.during]
-            ]
-            if due:
-                victims = {
-                    "job": due[:1],
-                    "everything": found,
-                }.get(kill.victim) or [process for process in found if role(process) == kill.victim]
-                _send(found, signal.SIGSTOP)
-                look()
-                _send(victims, signal.SIGKILL)
-                _send(found, signal.SIGCONT)
-                return True
+            for process in found:
+                kill = awaited.get(role(process))
+                if (
+                    kill
+                    and processor_seconds(process) >= kill.share * needs[kill.during]
+                    and self.scene.snapshots(kill.during) - before[kill.during] >= kill.snapshots
+                ):
+                    victims = {"job": [process], "everything": found}.get(kill.victim) or [
+                        other for other in found if role(other) == kill.victim
+                    ]
+                    _send(found, signal.SIGSTOP)
+                    look()
+                    _send(victims, signal.SIGKILL)
+                    _send(found, signal.SIGCONT)
+                    return kill
             time.sleep(POLL)
         raise AssertionError(f"hangs: {self.said()[-2000:]}")
 
@@ -165,7 +176,7 @@ class Jobs:
                 self.finished.add(names.get(ended[1], ended[1]))
 
 
-def _used(process: psutil.Process) -> float:
+def processor_seconds(process: psutil.Process) -> float:
     try:
         times = process.cpu_times()
     except psutil.Error:

@@ -7,7 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.faults.disturbed import POLL, Command, Jobs, Kill, Scene, role
+import psutil
+
+from tests.faults.disturbed import POLL, Command, Jobs, Kill, Scene, processor_seconds, role
 
 # As tests/studies/faults.yaml says.
 STEPS, EVERY = 480, 12
@@ -51,20 +53,35 @@ class Record:
 
 
 def plan(counts: dict[tuple[str, str], int], seed: int) -> list[Kill]:
-    """Return kills at random moments, in the order in which a study comes by."""
+    """Return kills at random moments, in the order in which a study comes by.
+
+    What goes on where it stopped is killed while it starts, and after a few snapshots: so that enough are left for
+    the next kill. What starts over may have done nearly all of its work.
+    """
     draw = random.Random(seed)
     return [
-        Kill(victim, during, draw.random())
+        Kill(victim, during, draw.uniform(0, 0.4), draw.randrange(4))
+        if during in ("fine_tune", "probe")
+        else Kill(victim, during, draw.uniform(0, 0.8))
         for (victim, during), count in counts.items()
         for _ in range(count)
     ]
 
 
 def undisturbed(scene: Scene, *command: str) -> dict[str, float]:
-    """Run the command to its end; return the processor seconds that each kind of process needs."""
-    needs: dict[str, float] = {}
+    """Run the command to its end; return the least processor seconds that a process of each role needs."""
+    used: dict[tuple[str, int], float] = {}
+
+    def note(process: psutil.Process) -> None:
+        if name := role(process):
+            used[name, process.pid] = max(used.get((name, process.pid), 0.0), processor_seconds(process))
+
     running = Command(scene, *command)
-    assert running.wait(needs) == 0, running.said()[-5000:]
+    assert running.wait(note) == 0, running.said()[-5000:]
+    needs: dict[str, float] = {}
+    for (name, _), seconds in used.items():
+        if seconds > 0.1:  # else a fork that is about to become something else
+            needs[name] = min(needs.get(name, seconds), seconds)
     return needs
 
 
@@ -73,38 +90,33 @@ def killed_again_and_again(
 ) -> list[Kill]:
     """Make one study with all these kills in its way; return those whose moment did not come.
 
-    A moment may not come because its job was nearly done when it was killed before.
+    A moment does not come when a job that was left to itself ends before it.
     """
     began = time.monotonic()
     jobs, progress = Jobs(), Progress(scene, record)
-    waiting, missed = list(kills), []
+    waiting = list(kills)
     while True:
-        running, killed = Command(scene, *command), False
-        while waiting and not killed:
-            kill = waiting.pop(0)
-            killed = running.kill(kill, needs, progress.settle)
-            if killed:
-                record.kills.append(f"{kill.victim} during {kill.during}")
-                progress.clear()
-            else:
-                missed.append(kill)
-                waiting, missed = [], missed + waiting  # the command has ended
+        running = Command(scene, *command)
+        kill = running.kill(waiting, needs, progress.settle)
         status = running.wait()
         jobs.read(running.said())
-        if status == 0:
+        if kill:
+            waiting.remove(kill)
+            record.kills.append(f"{kill.victim} during {kill.during}")
+            progress.clear()
+        elif status == 0:
             break
-        if not killed:
+        else:
             said = running.said()
             assert "another workflow" in said or "cannot be locked" in said, said[-5000:]
             record.told += 1
             while any(role(process) == "snakemake" for process in scene.processes()):
                 time.sleep(POLL)
-            waiting, missed = missed, []
         record.restarts += 1
     progress.settle()
     record.jobs += jobs.again
     record.seconds += time.monotonic() - began
-    return missed
+    return waiting
 
 
 class Progress:
