@@ -29,6 +29,13 @@ def test_what_the_workflow_deleted_comes_back(run):
     assert (run / "run.json").read_text() == "run.json"
 
 
+def test_what_the_workflow_did_not_delete_stays_as_it_is(run):
+    """A job waits for the orphan of a killed workflow, and finds the orphan's results in their place."""
+    before = sorted(path.name for path in run.iterdir())
+    assert attempts.take_back(run / "resume-1", run)
+    assert sorted(path.name for path in run.iterdir()) == before
+
+
 def test_kept_results_take_no_space_and_unfinished_work_is_gone(run):
     kept = run / "resume-1" / "finished-snapshots.safetensors"
     assert kept.samefile(run / "snapshots.safetensors")

@@ -70,3 +70,4 @@ def _link(file: Path, name: Path) -> None:
     temporary = name.with_name(f".{name.name}.{os.getpid()}.part")
     os.link(file, temporary)
     os.replace(temporary, name)
+    temporary.unlink(missing_ok=True)  # it stays when both are names of one file already
