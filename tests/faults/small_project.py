@@ -19,16 +19,15 @@ PARAMS = {"strategies": ["a"], "learning_rate": {"a": 1, "b": 1}, "reference": 0
 SNAKEFILE = """
 from pathlib import Path
 from tradeoff.memory import recall
-from workflow_scripts import locks
+from workflow_scripts import at_work
 
 configfile: "params.yaml"
 
-if workflow.is_main_process:
+if workflow.is_main_process and at_work.enter("small"):
     recall(Path("memory").glob("*"))
-    locks.enter("small")
 
 onstart:
-    locks.begin("small")
+    at_work.begin("small")
 
 rule all:
     default_target: True
