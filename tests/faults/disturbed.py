@@ -96,6 +96,7 @@ class Command:
     def __init__(self, scene: Scene, *command: str, output: str = "output.txt", **process: Any) -> None:
         self.scene = scene
         self.output = scene.folder / output
+        self.output.unlink(missing_ok=True)  # an orphan may still write to the one before
         with open(self.output, "w") as file:
             self.process = subprocess.Popen(
                 command,
