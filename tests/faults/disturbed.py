@@ -18,8 +18,8 @@ from tests.workflow import ROOT, Project
 from tradeoff.params.yaml_files import merge, read_yaml
 
 STUDY = ROOT / "tests" / "studies" / "faults.yaml"
-POLL = 0.03  # seconds
-PATIENCE = 60_000  # polls until a command counts as hanging
+POLL = 0.1  # seconds
+PATIENCE = 30_000  # polls until a command counts as hanging
 
 
 @dataclass(frozen=True)
