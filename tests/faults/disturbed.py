@@ -127,7 +127,7 @@ class Command:
         """Do the first of these kills whose moment comes and return it; None when the command ends before.
 
         Of several during the same script, only the first is waited for. needs: processor seconds of each role,
-        undisturbed. look: called just before the kill, with all stopped.
+        undisturbed, but of those that were too short to be seen. look: called just before the kill, with all stopped.
         """
         awaited = {kill.during: kill for kill in reversed(kills)}
         before = {during: self.scene.snapshots(during) for during in awaited}
@@ -139,7 +139,7 @@ class Command:
                 kill = awaited.get(role(process))
                 if (
                     kill
-                    and processor_seconds(process) >= kill.share * needs[kill.during]
+                    and processor_seconds(process) >= kill.share * needs.get(kill.during, 0.0)
                     and self.scene.snapshots(kill.during) - before[kill.during] >= kill.snapshots
                 ):
                     victims = {"job": [process], "everything": found}.get(kill.victim) or [
