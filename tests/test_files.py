@@ -6,7 +6,9 @@ import os
 import resource
 import subprocess
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of, read_json, sha256_of, whole_file, write_json
@@ -29,6 +31,18 @@ def test_a_write_that_ends_well_replaces_the_file_and_makes_its_folder(tmp_path)
         assert not path.exists()
     assert path.read_text() == "whole"
     assert [file.name for file in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_the_umask_says_who_may_read_a_file_whatever_library_wrote_it(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with whole_file(tmp_path / "weights.safetensors") as temporary:
+            save_file({"weight": np.zeros(2)}, temporary)
+        with whole_file(tmp_path / "text") as temporary:
+            temporary.touch(0o600)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
 
 
 def test_sha256_is_that_of_the_bytes(tmp_path):

@@ -21,14 +21,19 @@ NEARLY_FULL = 2**16  # bytes
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block ends well, else remove it.
 
-    The file is flushed to disk before the rename, so that a crash leaves the old file or the new one.
+    The file is flushed to disk before the rename, so that a crash leaves the old file or the new one. Who may read it
+    is for the umask to say, not for the library that writes it: safetensors would let its owner alone.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        temporary.unlink()
         yield temporary
+        temporary.chmod(mode)
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
