@@ -81,17 +81,18 @@ def test_13_nothing_that_an_edit_reruns_lies_upstream_of_runs_but_data_and_backb
 def test_14_what_a_failed_job_updated_is_lost(folder):
     """This is why the state of an unfinished run is no output."""
     (folder.folder / "Snakefile").write_text(
-        'rule: output: update("state.txt") shell: "echo step >> {output}; exit 1"\n'
+        'rule:\n  output: update("state.txt")\n  shell: "echo step >> {output}; cp {output} had; exit 1"\n'
     )
     (folder.folder / "state.txt").write_text("begun\n")
     folder.run("snakemake", "--cores=1", "--forceall", fails=True)
+    assert (folder.folder / "had").read_text() == "begun\nstep\n"
     assert (folder.folder / "state.txt").read_text() == "begun\n"
 
 
 @full
 def test_15_what_a_failed_job_left_undeclared_is_there_when_it_runs_again(folder):
     (folder.folder / "Snakefile").write_text(
-        'rule: output: "done" shell: "echo step >> state; test $(wc -l < state) -ge 2; cp state {output}"\n'
+        'rule:\n  output: "done"\n  shell: "echo step >> state; test $(wc -l < state) -ge 2; cp state {output}"\n'
     )
     folder.run("snakemake", "--cores=1", fails=True)
     folder.run("snakemake", "--cores=1")
