@@ -19,11 +19,12 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from synthetic_results import SEVEN, write_study
 
-from tradeoff.artifacts import available
+from tradeoff.artifacts import FIGURES, available
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.errors import UserError
 from tradeoff.files import write_json
+from tradeoff.report.captions import caption
 from tradeoff.report.curves import explorable
 from tradeoff.report.page import page
 from tradeoff.seals import read_sealed, write_record, write_sealed
@@ -217,6 +218,23 @@ def test_a_study_without_attacks_says_so_and_still_has_a_page(tmp_path: Path) ->
     assert "list an attack probe in study.probes" in html
     data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])  # type: ignore[index]
     assert [measure["key"] for measure in data["measures"]] == ["shift typeset_digits"]
+
+
+@pytest.mark.parametrize("figure", list(FIGURES))
+def test_every_figure_says_how_to_read_it(figure: str) -> None:
+    html = caption(figure, "A study of <b>")
+    words = "".join(Text(html).words)
+    assert "How to read it: " in words
+    assert not set("*`{}") & set(words)
+    assert set(Text(html).tags) <= {"p", "strong", "em", "code"}
+
+
+def test_figures_are_shown_with_letters_of_one_size(root: Path) -> None:
+    html = (root / "explorer.html").read_text()
+    widths = re.findall(r'<img [^>]*width="(\d+)"', html)
+    assert set(widths) == {
+        str(round(60 / 200 / 6.9 * 960))
+    }  # the stand-ins have 60 pixels, at 200 to the inch
 
 
 def test_a_missing_figure_is_named(root: Path, tmp_path: Path) -> None:

@@ -177,11 +177,15 @@
   function draw() {
     const robustness = measure().robustness;
     element("robustness-title").textContent = `${robustness} over fine-tuning`;
-    const first = Math.min(...curves.flatMap((curve) => curve.accuracy.filter((_, i) => curve.best[i])));
-    const left = curves.length ? Math.max(0, Math.floor((100 * first - 5) / 10) * 10) : 0;
+    // Below the frontiers and their intervals nothing happens: as in the figures, axes start at the next multiple of 5.
+    const lowest = (share) => Math.min(...curves.flatMap((curve) => curve[share].filter((_, i) => curve.best[i])));
+    const floor = (share) => (curves.length ? Math.max(0, 5 * Math.floor((100 * lowest(share) - 1) / 5)) : 0);
+    const left = floor("low");
     const right = Math.min(101, 100 * Math.max(0.02, ...curves.flatMap((curve) => curve.accuracy)) + 2);
+    const bottom = floor("robustness_low");
+    const top = Math.min(101, 1.04 * 100 * Math.max(0.02, ...curves.flatMap((curve) => curve.robustness)));
     Plotly.react("frontier", frontierTraces(), layout({ title: { text: "Accuracy (%)" }, range: [left, right] },
-      { title: { text: `${plain(robustness)}, %` } }), CONFIG);
+      { title: { text: `${plain(robustness)}, %` }, range: [bottom, top] }), CONFIG);
     Plotly.react("accuracy", stepTraces("accuracy", "low", "high"), layout(stepAxis(), { title: { text: "Accuracy (%)" } }), CONFIG);
     Plotly.react("robustness", stepTraces("robustness", "robustness_low", "robustness_high"),
       layout(stepAxis(), { title: { text: "%" } }), CONFIG);
@@ -273,7 +277,10 @@
     }
     // On paper a plot has a size of its own, since a page is announced before it is laid out.
     const sized = (width, heights) => PLOTS.forEach((id, i) => Plotly.relayout(id, { width, height: heights[i], autosize: !width }));
-    window.addEventListener("beforeprint", () => sized(660, [440, 270, 270]));
+    window.addEventListener("beforeprint", () => {
+      PLOTS.forEach((id) => Plotly.Fx.unhover(id)); // the boxes of the snapshot pointed at hide what is below them
+      sized(660, [440, 270, 270]);
+    });
     window.addEventListener("afterprint", () => sized(null, [null, null, null]));
   }
 
