@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from tradeoff.analysis.metrics import last_and_peak
 from tradeoff.analysis.points import PANEL
+from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted
 from tradeoff.artifacts.panels import paired
@@ -20,7 +21,9 @@ LINEAR_UP_TO = 16
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw, for each panel, the curve of the last snapshot above that of the peak of robustness."""
     chosen = last_and_peak(results.study, results.probes)
-    rows = results.probes[results.probes["probe"] == results.threat.probe]
+    probe = results.threat.probe
+    rows = results.probes[results.probes["probe"] == probe]
+    rows = rows[rows["epsilon"].isin(telling(results.study, probe, rows["epsilon"].unique()))]
     table = pd.concat(
         [
             _curves(rows, chosen, "step").assign(snapshot="last"),

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.points import PANEL
+from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table, ranked
-from tradeoff.artifacts.text import interval, signed
+from tradeoff.artifacts.text import interval, signed, two_noted
 from tradeoff.params.epsilon import format_epsilon
 
 DECIMALS = 3
@@ -24,7 +25,12 @@ def make(results: Results) -> Table:
 
     The last column averages, over datasets, how far a strategy lies above the average of strategies.
     """
-    areas = results.areas
+    areas = results.areas[
+        [
+            bool(telling(results.study, probe, [epsilon]))
+            for probe, epsilon in zip(results.areas["probe"], results.areas["epsilon"], strict=True)
+        ]
+    ]
     datasets = list(dict.fromkeys(panel.dataset for panel in results.panels))
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
@@ -34,8 +40,8 @@ def make(results: Results) -> Table:
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
         f"{results.study['study']['title']}: trade-off AUC, the area between the frontier of accuracy and"
-        f" robustness and (0, 0), with {confidence * 100:g}% intervals{shared(areas, shown)}."
-        f" Bold: best; underlined: second.{audit_note(results)}"
+        f" robustness and (0, 0), with {confidence * 100:g}% intervals{two_noted(areas['seeds'])}"
+        f"{shared(areas, shown)}. Bold: best; underlined: second.{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", *datasets, "Above average (%)"]
     return Table(
