@@ -231,10 +231,9 @@ def test_every_figure_says_how_to_read_it(figure: str) -> None:
 
 def test_figures_are_shown_with_letters_of_one_size(root: Path) -> None:
     html = (root / "explorer.html").read_text()
-    widths = re.findall(r'<img [^>]*width="(\d+)"', html)
-    assert set(widths) == {
-        str(round(60 / 200 / 6.9 * 960))
-    }  # the stand-ins have 60 pixels, at 200 to the inch
+    assert set(re.findall(r'<img [^>]*--inches: ([\d.]+)"', html)) == {
+        "0.300"
+    }  # 60 pixels, at 200 to the inch
 
 
 def test_a_missing_figure_is_named(root: Path, tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ def lay_pairs(
 ) -> list[tuple[Axes, Axes]]:
     """Fill a figure, or a part of one, with the axes of `paired`; a single pair has no title."""
     if len(titles) == 1:
+        engine = fig.figure.get_layout_engine()
+        assert engine is not None  # style.RC has constrained layout
+        engine.set(w_pad=0.08)  # names at the right of one must not touch the label of the other
         left, right = fig.subplots(1, 2)
         for axes, title in ((left, top), (right, bottom)):
             axes.set(xlabel=x, ylabel=title)

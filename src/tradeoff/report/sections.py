@@ -17,7 +17,7 @@ from tradeoff.analysis.study_file import threats
 from tradeoff.artifacts import FIGURES, TABLES, Entry, available, load, unavailable
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.style import PER_INCH, TWO_COLUMNS
+from tradeoff.artifacts.style import PER_INCH
 from tradeoff.artifacts.text import interval
 from tradeoff.files import digest_of
 from tradeoff.report.captions import caption
@@ -26,7 +26,6 @@ from tradeoff.seals import read_checked, read_sealed, recorded_sum
 
 FLAGS = "flags"  # the table that has a section of its own
 SHORT = 12  # digits of a digest that a reader needs
-WIDTH = 960  # pixels of a figure across both columns, so that all have letters of one size
 
 
 def overview(results: Results) -> str:
@@ -156,7 +155,7 @@ def _figure(results: Results, name: str) -> str:
     record = folder / f"{name}.record.json"
     about = read_sealed(record)
     sha256 = recorded_sum(folder / f"{name}.png", record)
-    source, width = _picture(read_checked(folder / f"{name}.png", sha256))
+    source, inches = _picture(read_checked(folder / f"{name}.png", sha256))
     # As it was drawn, which need not be how today's code would draw it.
     sources = [
         f"{escaped(os.path.normpath(f'figures/{file}'))} <code>{_short(source)}</code>"
@@ -171,18 +170,18 @@ def _figure(results: Results, name: str) -> str:
     about_it = caption(name, results.study["study"]["title"])
     return (
         f'<figure id="figure-{name}"><h3>{title}</h3>'
-        f'<img alt="{title}; its numbers are in figures/{name}.csv" width="{width}" src="{source}">'
+        f'<img alt="{title}; its numbers are in figures/{name}.csv" style="--inches: {inches:.3f}" src="{source}">'
         f"<figcaption>{about_it}<p class=made>{made} Beside this page: {links}.</p></figcaption></figure>"
     )
 
 
-def _picture(png: bytes) -> tuple[str, int]:
-    """The source of an <img>, a PNG as lossless WebP, which takes half the bytes; and its width on the page."""
+def _picture(png: bytes) -> tuple[str, float]:
+    """The source of an <img>, a PNG as lossless WebP, which takes half the bytes; and how wide it was drawn."""
     smaller = io.BytesIO()
     with Image.open(io.BytesIO(png)) as picture:
         picture.convert("RGB").save(smaller, "WEBP", lossless=True)
-        width = round(picture.width * WIDTH / (TWO_COLUMNS * PER_INCH))
-    return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode()}", width
+        inches = picture.width / PER_INCH
+    return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode()}", inches
 
 
 def _missing(refused: dict[str, str], registry: dict[str, Entry]) -> str:

@@ -72,6 +72,6 @@ def _epsilon_axis(axes: Axes, sizes: Sequence[float]) -> None:
     positive = [size for size in sizes if size > 0]
     if positive[-1] / positive[0] > LINEAR_UP_TO:
         axes.set_xscale("symlog", base=2, linthresh=positive[0], linscale=1)
-    axes.set_xlim(0, positive[-1])
+    axes.set_xlim(0, positive[-1] * 1.02)  # room for a marker
     axes.set_xticks(sizes, [f"{size * 255:g}" if _in_pixels(sizes) else f"{size:g}" for size in sizes])
     axes.set_xticks([], minor=True)

@@ -24,7 +24,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             one.axes.fill_between(
                 curve["pixels"], curve["accuracy"] * 100, color=colour, alpha=0.04, linewidth=0
             )
-        one.axes.set_xlim(0, float(table["pixels"].max()))
+        one.axes.set_xlim(0, float(table["pixels"].max()) * 1.02)  # room for a marker
     fit_values(one.axes for one in comparisons)
     method_key(fig, table["method"])
     note = f"{results.threat.probe}, last snapshots; shaded: up to ε_g; {images_noted(table)}"
