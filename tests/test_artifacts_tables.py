@@ -29,6 +29,7 @@ from tradeoff.artifacts.tables import (
 )
 from tradeoff.artifacts.text import interval, signed
 from tradeoff.errors import UserError
+from tradeoff.seals import write_sealed
 from workflow_scripts import gather, pareto_auc, write_table
 
 
@@ -231,6 +232,25 @@ def test_paired_tests_of_the_study_stand_above_those_of_the_published_numbers(ro
     assert (last["t"], last["Higher in"], last["Cells"]) == ("9.27", "30 of 30", "30")
     first = dict(zip(header, rows[0], strict=True))
     assert (first["Source"], first["Cells"]) == ("this study", "2")
+
+
+def test_objectives_that_share_a_single_cell_are_not_tested(tmp_path: Path) -> None:
+    three = ("rft_fix", "rft_uniform", "trades")
+    study = write_study(
+        tmp_path,
+        strategies=("full", "lora"),
+        objectives=three,
+        sections={name: {"epsilon": "4/255"} for name in three},
+        steps=(0, 64),
+        shifts=(),
+        corruptions=(),
+        n=20,
+    )
+    kept = [run for run in study["runs"] if run["family"] == "full" or run["objective_family"] != "trades"]
+    write_sealed(tmp_path / "study.json", study | {"runs": kept})
+    header, _, *rows = rows_of(written(tmp_path), "paired_tests")
+    own = [dict(zip(header, row, strict=True)) for row in rows if row[0] == "this study"]
+    assert {(row["Objectives"], row["Cells"]) for row in own} == {("RFT uniform − RFT fix", "2")}
 
 
 def test_means_are_shown_beside_published_means_of_the_same_cells(robust: Path) -> None:

@@ -320,7 +320,7 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
         assert before != after
         assert drawn(browser, "frontier")
     assert (
-        "letters · tiny_vit · rft_sched-epsilon4_255 · Out of distribution"
+        "letters · tiny_vit · RFT sched 4/255 · Out of distribution"
         in browser.find_element(By.ID, "choice").text
     )
     box = browser.find_element(By.CSS_SELECTOR, "#strategies input[value=lora]")
@@ -334,7 +334,7 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
     choose(browser, "objective", "*")
     names = [trace["name"] for trace in drawn(browser, "accuracy")]
     assert len(names) == 3 * len(SEVEN)
-    assert {"LoRA, standard", "LoRA, rft_sched-epsilon4_255"} < set(names)
+    assert {"LoRA, Standard", "LoRA, RFT sched 4/255"} < set(names)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#areas tbody tr")) == 3 * len(SEVEN)
     groups = browser.find_elements(By.CSS_SELECTOR, "#measure optgroup")
     assert [group.get_attribute("label") for group in groups] == [  # type: ignore[no-untyped-call]

@@ -59,11 +59,11 @@ class Results:
     @cached_property
     def panels(self) -> list[Panel]:
         """Every panel, in the study's order."""
-        named = panel_names(self.study, self._objective_labels)
+        named = panel_names(self.study, self.objective_labels)
         return [Panel(**dict(zip(PANEL, keys, strict=True)), name=name) for keys, name in named.items()]
 
     @cached_property
-    def _objective_labels(self) -> dict[str, str]:
+    def objective_labels(self) -> dict[str, str]:
         """How readers know each objective: its method and its ε_g."""
         labels = {}
         sizes = {run["objective"]: run["objective_epsilon"] for run in self.study["runs"]}

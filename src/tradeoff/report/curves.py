@@ -71,7 +71,7 @@ def explorable(results: Results) -> dict[str, Any]:
         "panels": [dict(zip(PANEL, keys, strict=True)) for keys in _panels(results)],
         "families": [{"name": family} | _drawn(look(family)) for family in results.families],
         "objectives": [
-            {"name": name, "colour": colour, "dash": dash}
+            {"name": name, "label": results.objective_labels[name], "colour": colour, "dash": dash}
             for name, colour, dash in zip(objectives, cycle(COLOURS), cycle(DASHES.values()), strict=False)
         ],
         "measures": measures,

@@ -21,7 +21,7 @@
   const range = (low, high) => `[${percent(low)}, ${percent(high)}]`;
   const measure = () => data.measures.find((one) => one.key === chosen("measure"));
   const several = (key) => new Set(curves.map((curve) => curve[key])).size > 1;
-  const named = (curve) => curve.name + (several("objective") ? `, ${curve.objective}` : "") + (several("seed") ? `, seed ${curve.seed}` : "");
+  const named = (curve) => curve.name + (several("objective") ? `, ${objectives.get(curve.objective).label}` : "") + (several("seed") ? `, seed ${curve.seed}` : "");
   const chosen = (key) => element(key).value;
   const belongs = (one) => CHOICES.every((key) => chosen(key) === ALL || one[key] === chosen(key));
 
@@ -164,6 +164,7 @@
     let ticks = round.filter((step) => step >= firstStep() && step <= last);
     if (ticks.length > 5) ticks = ticks.filter((step) => /^[15]0*$/.test(step));
     if (ticks.length > 5) ticks = ticks.filter((step) => /^10*$/.test(step));
+    if (ticks.length < 2) ticks = [...new Set([firstStep(), last])];
     return { ...axis, type: "log", tickvals: [firstStep() / 2, ...ticks], ticktext: ["0", ...ticks.map((step) => step.toLocaleString("en"))] };
   }
 
@@ -231,7 +232,7 @@
     const frontiers = new Map(curves.map((curve) => [`${curve.family} ${curve.objective}`, curve]));
     const rows = [...frontiers.values()].map((curve) => {
       const area = data.areas.find((one) => ["measure", "family", ...CHOICES].every((key) => one[key] === curve[key]));
-      const label = families.get(curve.family).label + (several("objective") ? `, ${curve.objective}` : "");
+      const label = families.get(curve.family).label + (several("objective") ? `, ${objectives.get(curve.objective).label}` : "");
       return { label, auc: area ? area.auc : null, low: area ? area.low : null, high: area ? area.high : null, ...style(curve) };
     }).sort((a, b) => b.auc - a.auc);
     const lines = rows.map((row) => [row.label, row.auc === null ? "—" : row.auc.toFixed(3),
@@ -253,7 +254,7 @@
         "Nothing to explore: list an attack, a shift or a corruption probe in study.probes.");
       return;
     }
-    CHOICES.forEach((key) => fillSelect(key, [...new Set(data.panels.map((panel) => panel[key]))].map((value) => [value, value])));
+    CHOICES.forEach((key) => fillSelect(key, [...new Set(data.panels.map((panel) => panel[key]))].map((value) => [value, key === "objective" ? objectives.get(value).label : value])));
     if (data.objectives.length > 1) fillSelect("objective", [[ALL, "all objectives"]]);
     fillMeasures();
     addStrategies();

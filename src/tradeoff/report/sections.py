@@ -36,7 +36,9 @@ def overview(results: Results) -> str:
         "Datasets": ", ".join(dict.fromkeys(run["dataset"] for run in runs)),
         "Backbones": ", ".join(dict.fromkeys(run["backbone"] for run in runs)),
         "Strategies": ", ".join(look(family).label for family in results.families),
-        "Objectives": ", ".join(dict.fromkeys(run["objective"] for run in runs)),
+        "Objectives": ", ".join(
+            results.objective_labels[name] for name in dict.fromkeys(run["objective"] for run in runs)
+        ),
         "Seeds": _seeds({run["seed"] for run in runs}),
         "Probes": ", ".join(dict.fromkeys(probe for run in runs for probe in run["probes"])),
         "Flags": _count(len(found), "warning", "warnings")
@@ -202,7 +204,7 @@ def _code(words: str) -> str:
 
 def _seeds(numbers: set[int]) -> str:
     """How many, and which."""
-    return f"{len(numbers)} (number {', '.join(map(str, sorted(numbers)))})"
+    return f"{len(numbers)} (no. {', '.join(map(str, sorted(numbers)))})"
 
 
 def _record(results: Results, run: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ def make(results: Results) -> Table:
             for probe, epsilon in zip(results.areas["probe"], results.areas["epsilon"], strict=True)
         ]
     ]
+    data = areas[[*PANEL, *(c for c in areas if c not in PANEL)]]
+    areas = areas.assign(objective=areas["objective"].map(results.objective_labels))
     datasets = list(dict.fromkeys(panel.dataset for panel in results.panels))
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
@@ -44,9 +46,7 @@ def make(results: Results) -> Table:
         f"{shared(areas, shown)}. Bold: best; underlined: second.{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", *datasets, "Above average (%)"]
-    return Table(
-        caption, header, rows, areas[[*PANEL, *(c for c in areas if c not in PANEL)]], left=len(shown) + 1
-    )
+    return Table(caption, header, rows, data, left=len(shown) + 1)
 
 
 def _block(block: pd.DataFrame, datasets: list[str], families: list[str]) -> Iterator[list[Cell]]:
@@ -56,6 +56,8 @@ def _block(block: pd.DataFrame, datasets: list[str], families: list[str]) -> Ite
         rows = block[block["dataset"] == dataset].set_index("family").reindex(present)
         columns.append(area_cells(rows))
     above = block.groupby("family")["above_average"].mean().reindex(present) * 100
+    if len(present) == 1:
+        above[:] = np.nan  # one alone has no average to be above of
     last = [
         Cell("—" if np.isnan(value) else signed(value, 1), rank=rank)
         for value, rank in zip(above, ranked(above.tolist(), 1), strict=True)

@@ -12,7 +12,8 @@ from tradeoff.artifacts.text import two_noted
 
 def make(results: Results) -> Table:
     """Set variants in rows and datasets in columns, a block per strategy, backbone, objective and threat."""
-    areas = results.variants
+    data = results.variants
+    areas = data.assign(objective=data["objective"].map(results.objective_labels))
     datasets = list(dict.fromkeys(panel.dataset for panel in results.panels))
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
@@ -29,7 +30,7 @@ def make(results: Results) -> Table:
         f" Bold: best of its strategy; underlined: second.{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", "Variant", *datasets]
-    return Table(caption, header, rows, areas, left=len(shown) + 2)
+    return Table(caption, header, rows, data, left=len(shown) + 2)
 
 
 def _column(block: pd.DataFrame, dataset: str) -> pd.DataFrame:
