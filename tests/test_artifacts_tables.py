@@ -24,6 +24,7 @@ from tradeoff.artifacts.tables import (
     latex,
     markdown,
     objective_means,
+    paired_tests,
     ranked,
     variant_auc,
 )
@@ -248,9 +249,11 @@ def test_objectives_that_share_a_single_cell_are_not_tested(tmp_path: Path) -> N
     )
     kept = [run for run in study["runs"] if run["family"] == "full" or run["objective_family"] != "trades"]
     write_sealed(tmp_path / "study.json", study | {"runs": kept})
-    header, _, *rows = rows_of(written(tmp_path), "paired_tests")
-    own = [dict(zip(header, row, strict=True)) for row in rows if row[0] == "this study"]
-    assert {(row["Objectives"], row["Cells"]) for row in own} == {("RFT uniform − RFT fix", "2")}
+    gather.main(["--study", str(tmp_path / "study.json"), "--results", str(tmp_path)])
+    tests = paired_tests.make(Results(tmp_path)).data
+    assert set(zip(tests["first"], tests["second"], tests["n"], strict=True)) == {
+        ("rft_uniform", "rft_fix", 2)
+    }
 
 
 def test_means_are_shown_beside_published_means_of_the_same_cells(robust: Path) -> None:
