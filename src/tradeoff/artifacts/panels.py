@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tradeoff.artifacts.results import Panel
 from tradeoff.artifacts.style import PAGE, TWO_COLUMNS, figure
@@ -49,7 +50,7 @@ def lay_pairs(
     """Fill a figure, or a part of one, with the axes of `paired`; a single pair has no title."""
     if len(titles) == 1:
         engine = fig.figure.get_layout_engine()
-        assert engine is not None  # style.RC has constrained layout
+        assert isinstance(engine, ConstrainedLayoutEngine)  # as style.RC has it
         engine.set(w_pad=0.08)  # names at the right of one must not touch the label of the other
         left, right = fig.subplots(1, 2)
         for axes, title in ((left, top), (right, bottom)):
