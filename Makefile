@@ -31,8 +31,9 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .venv/installed: pyproject.toml uv.lock
+	@echo "installing the locked environment into .venv: 7 GB, some minutes, once"
 	@test -x $(BIN)/uv || { python3 -m venv .venv && $(BIN)/pip install --quiet uv==$(UV_VERSION); }
-	$(BIN)/uv sync --frozen --quiet
+	@$(BIN)/uv sync --frozen --quiet
 	@touch $@
 
 # AdapterHub, the oracle of some strategies, needs an older transformers: it has an environment of its own.
@@ -42,6 +43,7 @@ help: ## this list
 
 figures: .venv/installed ## every figure, table and the report of STUDY (default: quickstart)
 	@python -m workflow_scripts.check_study --to-run --name "$$STUDY" params.yaml $(OVERLAY:--configfile=)
+	@echo "how far it is, from another terminal: make status$(if $(OVERLAY), STUDY=$$STUDY)"
 	@# Counting a model for the first time takes longer than starting: the disk is checked beside it, and can stop it.
 	@(python -m workflow_scripts.plan --disk params.yaml $(OVERLAY:--configfile=) || kill $$$$) & exec $(SNAKEMAKE)
 	@$(MAKE) --no-print-directory "results/$$STUDY/report.html"

@@ -41,7 +41,7 @@ for figure in DRAWN:
                 f"{STUDY.root}/figures/{figure}.png",
                 caption=f"../report/{figure}.rst",
                 category=FIGURES[figure].category,
-                labels={"figure": FIGURES[figure].title},
+                labels={"title": FIGURES[figure].title, "kind": "figure"},
             ),
             pdf=f"{STUDY.root}/figures/{figure}.pdf",
             data=f"{STUDY.root}/figures/{figure}.csv",
@@ -70,7 +70,7 @@ for table in SET:
                 f"{STUDY.root}/tables/{table}.md",
                 caption=f"../report/{table}.rst",
                 category=TABLES[table].category,
-                labels={"table": TABLES[table].title},
+                labels={"title": TABLES[table].title, "kind": "table"},
             ),
             latex=f"{STUDY.root}/tables/{table}.tex",
             data=f"{STUDY.root}/tables/{table}.csv",
@@ -179,6 +179,7 @@ rule write_explorer:
             for probe in STUDY.probes_of(run)
         ],
         [f"src/tradeoff/report/{part}" for part in ("page.html", "page.css", "page.js")],
+        expand("report/{figure}.rst", figure=DRAWN),
     output:
         page=f"{STUDY.root}/explorer.html",
         record=f"{STUDY.root}/explorer.record.json",

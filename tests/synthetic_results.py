@@ -72,7 +72,8 @@ def write_study(
     epochs: what study.json says of them; logs have sixteen. data: where a dataset {} lies packed, if it does.
     """
     probes: dict[str, Any] = {
-        attack: {"kind": "attack", "attack": attack, "epsilons": list(epsilons)} for attack in attacks
+        attack: {"kind": "attack", "attack": attack, "norm": "linf", "epsilons": list(epsilons)}
+        for attack in attacks
     }
     if shifts:
         probes["shift"] = {"kind": "shift"}

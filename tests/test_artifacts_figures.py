@@ -19,14 +19,17 @@ from hypothesis.extra.numpy import arrays
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 from synthetic_results import GRID, RAMPS, ROBUST, SEVEN, seal_run, write_study
 
 from tradeoff.analysis.points import under
-from tradeoff.artifacts import FIGURES, TABLES, available, load, style, unavailable
+from tradeoff.artifacts import FIGURES, TABLES, available, load, pages, style, unavailable
 from tradeoff.artifacts.labels import spread
+from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import LOOKS, OBJECTIVES, look, method_look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.sweeps import sweeps
+from tradeoff.artifacts.tables import auc as auc_table
 from tradeoff.artifacts.tables import objectives
 from tradeoff.errors import UserError
 from tradeoff.seals import read_sealed, write_sealed
@@ -177,6 +180,105 @@ def test_no_text_overlaps_another_or_leaves_the_page(
     assert fig.get_figwidth() <= style.TWO_COLUMNS
     assert fig.get_figheight() <= style.PAGE + 1e-9  # a sum, rounded
     assert len(data) > 0
+
+
+CURVES = (
+    *(
+        "robust_curves",
+        "expected_trajectories",
+        "validation_accuracy",
+        "validation_loss",
+        "accuracy_by_budget",
+    ),
+    *("delay_by_budget", "delay_and_accuracy", "trajectories", "epsilon_curves", "training_curves"),
+)
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_no_curve_is_cut_and_small_values_are_not_left_in_a_strip(robust: Results, name: str) -> None:
+    fig, _ = draw(robust, name)
+    reached: dict[tuple[float, float], float] = {}
+    for axes in fig.axes:
+        values = [
+            np.asarray(line.get_ydata(), float)
+            for line in axes.lines
+            if line.get_transform() == axes.transData and np.size(line.get_ydata())
+        ]
+        low, high = axes.get_ylim()
+        for drawn in values:
+            assert low - 1e-9 <= np.nanmin(drawn) and np.nanmax(drawn) <= high + 1e-9
+        # Axes that share their limits are filled by one of them.
+        top = max(float(axes.dataLim.y1), *(np.nanmax(drawn) for drawn in values))
+        reached[low, high] = max(reached.get((low, high), low), top)
+    for (low, high), top in reached.items():
+        assert top - low > 0.85 * (high - low)
+
+
+@pytest.mark.parametrize(
+    ("values", "limits"),
+    [([0.1, 20], (0, 21.2)), ([60, 90], (57.6, 91.944)), ([50, 99.9], (46.008, 101))],
+    ids=["from zero", "from below the lowest", "no further than 100%"],
+)
+def test_axes_are_fitted_to_what_they_show(values: list[float], limits: tuple[float, float]) -> None:
+    axes = Figure().subplots()
+    axes.plot(values)
+    fit_values([axes])
+    assert axes.get_ylim() == pytest.approx(limits)
+
+
+def test_the_perturbation_that_can_only_be_a_check_is_not_shown(tmp_path: Path) -> None:
+    results = study(tmp_path, strategies=("full", "lora"), epsilons=(4 / 255, 0.5), shifts=(), corruptions=())
+    _, curves = draw(results, "epsilon_curves")
+    assert curves["epsilon"].unique().tolist() == [0, 4 / 255]
+    _, areas = draw(results, "auc_heatmap")
+    assert areas["epsilon"].unique() == pytest.approx([4 / 255])
+    assert results.areas["epsilon"].max() == 0.5
+    assert len(auc_table.make(results).rows) == 2
+
+
+def test_one_strategy_alone_is_not_above_any_average(tmp_path: Path) -> None:
+    fig, _ = draw(study(tmp_path, strategies=("lora",), shifts=(), corruptions=()), "auc_heatmap")
+    words = [text.get_text() for text in fig.axes[0].texts]
+    assert words
+    assert not any("%" in word for word in words)
+
+
+def test_what_two_seeds_say_is_not_called_an_interval(robust: Results, one: Results) -> None:
+    words = "with two seeds they just span both"
+    assert words in objectives.make(robust).caption
+    assert words in auc_table.make(robust).caption
+    assert words not in auc_table.make(one).caption
+    notes = {name: draw(robust, name)[0].get_supxlabel() for name in ("accuracy_by_budget", "auc_heatmap")}
+    assert all(words in note for note in notes.values())
+
+
+def test_a_large_study_has_a_page_for_each_dataset_and_one_csv_of_all(tmp_path: Path) -> None:
+    results = study(
+        tmp_path,
+        strategies=("full",),
+        datasets=("a", "b", "c"),
+        backbones=("vit", "swin"),
+        objectives=("standard", "rft_fix", "rft_sched", "trades", "rft_uniform"),
+        steps=(0, 64),
+        shifts=(),
+        corruptions=(),
+    )
+    assert len(results.panels) == 54
+    output = tmp_path / "figures" / "frontiers"
+    draw_figure.main(["--figure", "frontiers", "--results", str(tmp_path), "--output", str(output)])
+    assert len(re.findall(rb"/Type /Page\b", output.with_suffix(".pdf").read_bytes())) == 3
+    with Image.open(output.with_suffix(".png")) as picture:
+        assert picture.height <= style.PAGE * style.PER_INCH
+    data = pd.read_csv(output.with_suffix(".csv"))
+    assert len(data) == len(under(results.frontiers, results.threat)) == 2 * 54
+    assert data["dataset"].unique().tolist() == ["a", "b", "c"]
+    with style.styled():
+        drawn, _ = pages.draw(load("frontiers", results.study, FIGURES), results)
+    for number, (fig, name) in enumerate(zip(drawn, "abc", strict=True), 1):
+        assert {axes.get_title()[0] for axes in fig.axes if axes.axison} == {name}
+        assert fig.get_supxlabel().startswith(f"page {number} of 3 of the PDF; pgd")
+        FigureCanvasAgg(fig).draw()
+        assert overlaps(fig) == []
 
 
 def test_overlapping_texts_would_be_noticed() -> None:
@@ -378,6 +480,22 @@ def test_onsets_stand_at_the_first_epoch_above_the_threshold(robust: Results) ->
     for _, curve in rows.groupby(["strategy", "epsilon_g"]):
         if curve["reached"].iloc[0] == 2 and (curve["value"] <= 0.05).any():
             assert curve["onset"].iloc[0] == pytest.approx(curve.loc[curve["value"] > 0.05, "epoch"].min())
+
+
+def test_onsets_are_ringed_where_the_curve_passes(robust: Results) -> None:
+    fig, data = draw(robust, "validation_accuracy")
+    data = data[(data["quantity"] == "validation_accuracy") & (data["strategy"] == "full")]
+    data = data[np.isclose(data["epsilon_g"], 4 / 255)]
+    rings = [line for line in fig.axes[0].lines if line.get_fillstyle() == "none"]
+    assert len(rings) == data.dropna(subset="onset")["method"].nunique() > 3
+    for ring in rings:
+        (x,), (y,) = np.asarray(ring.get_xdata(), float), np.asarray(ring.get_ydata(), float)
+        curves = [
+            np.interp(x, curve["epoch"], curve["value"] * 100)
+            for method, curve in data[data["onset"] == x].groupby("method")
+            if method_look(str(method)).colour == ring.get_color()
+        ]
+        assert y == pytest.approx(curves[0])
 
 
 def test_without_robust_validation_the_curves_are_the_clean_ones(tmp_path: Path) -> None:

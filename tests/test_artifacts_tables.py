@@ -24,11 +24,13 @@ from tradeoff.artifacts.tables import (
     latex,
     markdown,
     objective_means,
+    paired_tests,
     ranked,
     variant_auc,
 )
 from tradeoff.artifacts.text import interval, signed
 from tradeoff.errors import UserError
+from tradeoff.seals import write_sealed
 from workflow_scripts import gather, pareto_auc, write_table
 
 
@@ -231,6 +233,27 @@ def test_paired_tests_of_the_study_stand_above_those_of_the_published_numbers(ro
     assert (last["t"], last["Higher in"], last["Cells"]) == ("9.27", "30 of 30", "30")
     first = dict(zip(header, rows[0], strict=True))
     assert (first["Source"], first["Cells"]) == ("this study", "2")
+
+
+def test_objectives_that_share_a_single_cell_are_not_tested(tmp_path: Path) -> None:
+    three = ("rft_fix", "rft_uniform", "trades")
+    study = write_study(
+        tmp_path,
+        strategies=("full", "lora"),
+        objectives=three,
+        sections={name: {"epsilon": "4/255"} for name in three},
+        steps=(0, 64),
+        shifts=(),
+        corruptions=(),
+        n=20,
+    )
+    kept = [run for run in study["runs"] if run["family"] == "full" or run["objective_family"] != "trades"]
+    write_sealed(tmp_path / "study.json", study | {"runs": kept})
+    gather.main(["--study", str(tmp_path / "study.json"), "--results", str(tmp_path)])
+    tests = paired_tests.make(Results(tmp_path)).data
+    assert set(zip(tests["first"], tests["second"], tests["n"], strict=True)) == {
+        ("rft_uniform", "rft_fix", 2)
+    }
 
 
 def test_means_are_shown_beside_published_means_of_the_same_cells(robust: Path) -> None:

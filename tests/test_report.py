@@ -19,11 +19,12 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from synthetic_results import SEVEN, write_study
 
-from tradeoff.artifacts import available
+from tradeoff.artifacts import FIGURES, available
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.errors import UserError
 from tradeoff.files import write_json
+from tradeoff.report.captions import caption
 from tradeoff.report.curves import explorable
 from tradeoff.report.page import page
 from tradeoff.seals import read_sealed, write_record, write_sealed
@@ -219,6 +220,22 @@ def test_a_study_without_attacks_says_so_and_still_has_a_page(tmp_path: Path) ->
     assert [measure["key"] for measure in data["measures"]] == ["shift typeset_digits"]
 
 
+@pytest.mark.parametrize("figure", list(FIGURES))
+def test_every_figure_says_how_to_read_it(figure: str) -> None:
+    html = caption(figure, "A study of <b>")
+    words = "".join(Text(html).words)
+    assert "How to read it: " in words
+    assert not set("*`{}") & set(words)
+    assert set(Text(html).tags) <= {"p", "strong", "em", "code"}
+
+
+def test_figures_are_shown_with_letters_of_one_size(root: Path) -> None:
+    html = (root / "explorer.html").read_text()
+    assert set(re.findall(r'<img [^>]*--inches: ([\d.]+)"', html)) == {
+        "0.300"
+    }  # 60 pixels, at 200 to the inch
+
+
 def test_a_missing_figure_is_named(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root, tmp_path / "study")
     (tmp_path / "study" / "figures" / "frontiers.png").unlink()
@@ -303,7 +320,7 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
         assert before != after
         assert drawn(browser, "frontier")
     assert (
-        "letters · tiny_vit · rft_sched-epsilon4_255 · Out of distribution"
+        "letters · tiny_vit · RFT sched 4/255 · Out of distribution"
         in browser.find_element(By.ID, "choice").text
     )
     box = browser.find_element(By.CSS_SELECTOR, "#strategies input[value=lora]")
@@ -317,7 +334,7 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
     choose(browser, "objective", "*")
     names = [trace["name"] for trace in drawn(browser, "accuracy")]
     assert len(names) == 3 * len(SEVEN)
-    assert {"LoRA, standard", "LoRA, rft_sched-epsilon4_255"} < set(names)
+    assert {"LoRA, Standard", "LoRA, RFT sched 4/255"} < set(names)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#areas tbody tr")) == 3 * len(SEVEN)
     groups = browser.find_elements(By.CSS_SELECTOR, "#measure optgroup")
     assert [group.get_attribute("label") for group in groups] == [  # type: ignore[no-untyped-call]

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="path without ending: .pdf, .png and .csv")
     arguments = parser.parse_args(argv)
 
-    from tradeoff.artifacts import style
+    from tradeoff.artifacts import pages, style
     from tradeoff.artifacts.results import Results
     from tradeoff.fingerprint import fingerprint
     from tradeoff.seals import write_record
@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = Results(arguments.results)
     module = load(arguments.figure, results.study, FIGURES)
     with style.styled():
-        fig, data = module.draw(results)
-        style.save(fig, data, arguments.output)
+        drawn, data = pages.draw(module, results)
+        style.save(drawn, data, arguments.output)
     entry, output = FIGURES[arguments.figure], arguments.output
     write_record(
         output.with_name(f"{output.name}.record.json"),

@@ -216,7 +216,7 @@ def test_a_figure_ends_with_the_same_bytes(go, tmp_path, capsys):
         with style.styled():
             figure = Figure()
             figure.subplots().plot([0, 1], [1, 0])
-            style.save(figure, pd.DataFrame({"x": [0, 1], "y": [1, 0]}), output / "figure")
+            style.save([figure], pd.DataFrame({"x": [0, 1], "y": [1, 0]}), output / "figure")
 
     _report(capsys, "drawing", survive(job, tmp_path, 4, 1.0))
 

@@ -5,6 +5,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 Floats = NDArray[np.float64]
+# So many seeds, or cells, tell their spread well enough for an interval.
+STUDENT_FROM = 3
 
 
 def resamples(n: int, replicates: int, seed: int) -> NDArray[np.float32]:
@@ -53,16 +55,18 @@ def with_seeds(
 
     estimate: the mean over seeds; limits: its interval over test samples; per_seed: (seeds,) values.
     With one seed the spread is unknown and `limits` come back unchanged: read such an interval as
-    conditional on the seed.
+    conditional on the seed. With two it is hardly known: Student's factor would be 12.7, and the interval
+    so wide that it says nothing. What comes back then is no interval over seeds, but covers both: from
+    the lower one, less what test samples leave open below, to the higher one, with what they leave above.
 
     # ASSUME: samples and seeds err independently, seeds normally. The half-widths, the percentile one
     and Student's t over seeds, add in quadrature on each side.
     """
     values = np.asarray(per_seed, dtype=float)
+    below, above = (np.maximum(side, 0) for side in (estimate - limits[0], limits[1] - estimate))
     if len(values) < 2:
         return limits
+    if len(values) < STUDENT_FROM:
+        return float(values.min() - below), float(values.max() + above)
     half = float(stdtrit(len(values) - 1, (1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
-    low, high = (
-        float(np.hypot(np.maximum(side, 0), half)) for side in (estimate - limits[0], limits[1] - estimate)
-    )
-    return estimate - low, estimate + high
+    return estimate - float(np.hypot(below, half)), estimate + float(np.hypot(above, half))

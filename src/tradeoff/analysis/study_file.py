@@ -1,12 +1,14 @@
 """study.json: what a study consists of, as far as analysis and artifacts need to know. Cheap to import."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tradeoff.errors import UserError
 from tradeoff.params.epsilon import format_epsilon, parse_epsilon
+from tradeoff.probes.flags import ANY_IMAGE
 from tradeoff.seals import read_sealed
 
 StudyFile = dict[str, Any]
@@ -64,6 +66,15 @@ def attack_probes(study: StudyFile) -> list[str]:
 def epsilons(study: StudyFile, probe: str) -> list[float]:
     """Return an attack probe's perturbation sizes, rising, without 0."""
     return [parse_epsilon(epsilon) for epsilon in study["params"]["probes"][probe]["epsilons"]]
+
+
+def telling(study: StudyFile, probe: str, sizes: Iterable[float]) -> list[float]:
+    """Return those of an attack probe's perturbation sizes at which strategies may differ, for figures and tables.
+
+    At an ℓ∞ one of 0.5 every image can be made plain grey: it checks the attack, which flags report.
+    """
+    norm = study["params"]["probes"][probe]["norm"]
+    return [size for size in sizes if norm != "linf" or size < ANY_IMAGE]
 
 
 def threats(study: StudyFile) -> list[Threat]:

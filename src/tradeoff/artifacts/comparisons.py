@@ -130,8 +130,9 @@ def method_key(
 
 def epoch_axis(axes: Axes, last: float) -> None:
     """Make x an axis of epochs, from the start of training to its end."""
-    axes.set_xlim(0, last)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_xlim(0, last * 1.02)  # room for a marker
+    ticks = np.asarray(MaxNLocator(5, integer=True).tick_values(0, last))
+    axes.set_xticks(ticks[ticks <= last])
 
 
 def ordered(results: Results, table: pd.DataFrame) -> pd.DataFrame:

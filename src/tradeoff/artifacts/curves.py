@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tradeoff.artifacts.labels import label_ends
+from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import Look, look
 
 # Of a line: x and y of its last point, its name and colour.
@@ -28,7 +29,7 @@ def draw_curves(
             _draw_curve(axes, curve, x, values, one, width, 0.1 / len(curves), percent) for curve in curves
         ]
         ends.append(drawn[0])
-    _from_zero(axes, percent)
+    fit_values([axes], percent=percent)
     if named:
         label_ends(axes, ends)
 
@@ -43,7 +44,7 @@ def draw_variants(
     curves = rows.groupby("strategy", sort=False)
     for name, curve in curves:
         _draw_curve(axes, curve, x, values, looks[str(name)], 1.0, 0.2 / len(curves), percent=True)
-    _from_zero(axes, percent=True)
+    fit_values([axes])
 
 
 def _draw_curve(
@@ -67,11 +68,6 @@ def _draw_curve(
 def _some(n: int) -> list[int]:
     """Where markers go: the last point, and at most five others evenly before it."""
     return sorted({round(place) for place in np.linspace(0, n - 1, min(n, 6))})
-
-
-def _from_zero(axes: Axes, percent: bool) -> None:
-    top = axes.get_ylim()[1]
-    axes.set_ylim(0, min(top, 101) if percent else top)
 
 
 def images_noted(table: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tradeoff.artifacts.results import Panel
 from tradeoff.artifacts.style import PAGE, TWO_COLUMNS, figure
@@ -18,9 +19,9 @@ LOWEST_PAIR, LOWEST_SQUARE = 1.25, 0.9
 
 
 def paired(panels: Sequence[Panel], top: str, bottom: str, x: str) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """Return a figure with two axes for each panel, which share x: `top` above `bottom`.
+    """Return a figure with two axes for each panel: `top` above `bottom`, which share x.
 
-    A single panel has them side by side instead, with room for names at the right of each.
+    A single panel has them side by side instead, each with an x of its own and room for names at its right.
     """
     fig = figure(TWO_COLUMNS, paired_height(len(panels)))
     if len(panels) == 1:
@@ -48,7 +49,10 @@ def lay_pairs(
 ) -> list[tuple[Axes, Axes]]:
     """Fill a figure, or a part of one, with the axes of `paired`; a single pair has no title."""
     if len(titles) == 1:
-        left, right = fig.subplots(1, 2, sharex=True)
+        engine = fig.figure.get_layout_engine()
+        assert isinstance(engine, ConstrainedLayoutEngine)  # as style.RC has it
+        engine.set(w_pad=0.08)  # names at the right of one must not touch the label of the other
+        left, right = fig.subplots(1, 2)
         for axes, title in ((left, top), (right, bottom)):
             axes.set(xlabel=x, ylabel=title)
         return [(left, right)]
@@ -124,7 +128,10 @@ def step_axis(axes: Axes, steps: Sequence[int]) -> None:
 
 
 def _round_steps(first: int, last: int) -> list[int]:
-    """At most four round numbers between two steps: of 1, 2 and 5, of 1 and 3, or of 1 in each decade."""
+    """At most four round numbers between two steps: of 1, 2 and 5, of 1 and 3, or of 1 in each decade.
+
+    Where there are not two of them, the steps themselves.
+    """
     candidates: list[int] = []
     for leading in ((1, 2, 5), (1, 3), (1,)):
         candidates = [
@@ -135,4 +142,4 @@ def _round_steps(first: int, last: int) -> list[int]:
         ]
         if len(candidates) <= 4:
             break
-    return candidates
+    return candidates if len(candidates) > 1 else sorted({first, last})

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,23 +36,34 @@ class Panel:
 
 
 class Results:
-    """A study's tables, below results/<study>."""
+    """A study's tables, below results/<study>.
 
-    def __init__(self, root: str | Path) -> None:
+    only: a dataset, or a dataset and a backbone, where not the whole study is asked for.
+    """
+
+    def __init__(self, root: str | Path, only: Mapping[str, str] | None = None) -> None:
         self.root = Path(root)
+        self.only = dict(only or {})
 
     @cached_property
     def study(self) -> StudyFile:
-        return read_study(self.root / "study.json")
+        study = read_study(self.root / "study.json")
+        runs = [run for run in study["runs"] if all(run[key] == value for key, value in self.only.items())]
+        return study | {"runs": runs}
+
+    def parts(self, keys: Sequence[str]) -> list["Results"]:
+        """Return the results of each dataset, say, for itself; without keys all in one."""
+        values = dict.fromkeys(tuple(run[key] for key in keys) for run in self.study["runs"])
+        return [Results(self.root, dict(zip(keys, value, strict=True))) for value in values]
 
     @cached_property
     def panels(self) -> list[Panel]:
         """Every panel, in the study's order."""
-        named = panel_names(self.study, self._objective_labels)
+        named = panel_names(self.study, self.objective_labels)
         return [Panel(**dict(zip(PANEL, keys, strict=True)), name=name) for keys, name in named.items()]
 
     @cached_property
-    def _objective_labels(self) -> dict[str, str]:
+    def objective_labels(self) -> dict[str, str]:
         """How readers know each objective: its method and its ε_g."""
         labels = {}
         sizes = {run["objective"]: run["objective_epsilon"] for run in self.study["runs"]}
@@ -102,13 +114,17 @@ class Results:
         return self._csv("variants", "pareto_auc")
 
     def _parquet(self, name: str) -> pd.DataFrame:
-        return pd.read_parquet(io.BytesIO(self._content(f"{name}.parquet", "gather")))
+        return self._wanted(pd.read_parquet(io.BytesIO(self._content(f"{name}.parquet", "gather"))))
 
     def _csv(self, name: str, rule: str) -> pd.DataFrame:
         content = io.BytesIO(self._content(f"{name}.csv", rule))
-        return pd.read_csv(content, keep_default_na=False, na_values=[""], dtype={"variant": str}).fillna(
-            {"variant": ""}
-        )
+        table = pd.read_csv(content, keep_default_na=False, na_values=[""], dtype={"variant": str})
+        return self._wanted(table.fillna({"variant": ""}))
+
+    def _wanted(self, table: pd.DataFrame) -> pd.DataFrame:
+        for key, value in self.only.items():
+            table = table[table[key] == value]
+        return table
 
     def _content(self, name: str, rule: str) -> bytes:
         """The bytes of a table; UserError unless they are those that the rule which made it recorded."""

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from tradeoff.analysis.frontier import pareto_front
+from tradeoff.artifacts.limits import fives_below
 from tradeoff.artifacts.looks import Look
 from tradeoff.artifacts.text import interval
 
@@ -59,10 +60,10 @@ def staircase(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
 
 
 def fit(axes: Axes, rows: pd.DataFrame, on_frontier: str) -> None:
-    """Let accuracy start a little left of the first point on a frontier, robustness at 0; both end by 100%."""
-    first = float(rows.loc[rows[on_frontier], "accuracy"].min()) * 100
-    axes.set_xlim(max(0.0, (first - 5) // 10 * 10), min(101.0, axes.get_xlim()[1]))
-    axes.set_ylim(0, min(101.0, axes.get_ylim()[1]))
+    """Let both axes start a little below the frontiers with their intervals, and end by 100%."""
+    lowest = rows.loc[rows[on_frontier], ["accuracy_low", "robustness_low"]].min() * 100
+    axes.set_xlim(fives_below(lowest["accuracy_low"]), min(101.0, axes.get_xlim()[1]))
+    axes.set_ylim(fives_below(lowest["robustness_low"]), min(101.0, axes.get_ylim()[1]))
 
 
 def rank(axes: Axes, areas: Iterable[Ranked]) -> None:

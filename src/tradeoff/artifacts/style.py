@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.lines import Line2D
 
@@ -15,6 +16,8 @@ from tradeoff.files import whole_file
 
 # Inches: across both columns of a paper. Nothing is wider, so nothing shrinks below its size here.
 TWO_COLUMNS = 6.9
+# Pixels of a PNG.
+PER_INCH = 200
 # And of a page: what its text leaves for a figure above a caption.
 PAGE = 8.6
 
@@ -87,14 +90,16 @@ def note(fig: FigureBase, text: str) -> None:
     fig.supxlabel(text, fontsize=6.5, color="0.35", x=0.01, ha="left")
 
 
-def save(fig: Figure, data: pd.DataFrame, output: Path) -> None:
-    """Write output.pdf, output.png (200 dpi) and output.csv; equal input gives equal bytes."""
-    metadata: dict[str, dict[str, Any]] = {
-        "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None},
-        "png": {"Software": None},
-    }
-    for kind, fields in metadata.items():
-        with whole_file(output.with_name(f"{output.name}.{kind}")) as temporary:
-            fig.savefig(temporary, format=kind, dpi=200, metadata=fields)
+def save(pages: Sequence[Figure], data: pd.DataFrame, output: Path) -> None:
+    """Write output.pdf, output.png, of the first page, and output.csv; equal input gives equal bytes."""
+    nothing: dict[str, Any] = dict.fromkeys(("CreationDate", "ModDate", "Producer", "Creator"))
+    with (
+        whole_file(output.with_name(f"{output.name}.pdf")) as temporary,
+        PdfPages(temporary, metadata=nothing) as pdf,
+    ):
+        for page in pages:
+            pdf.savefig(page)
+    with whole_file(output.with_name(f"{output.name}.png")) as temporary:
+        pages[0].savefig(temporary, format="png", dpi=PER_INCH, metadata={"Software": None})
     with whole_file(output.with_name(f"{output.name}.csv")) as temporary:
         data.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

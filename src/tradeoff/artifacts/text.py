@@ -1,6 +1,9 @@
-"""Numbers as figures and tables print them."""
+"""Numbers as figures and tables print them, and what has to be said of them."""
 
 import math
+from collections.abc import Iterable
+
+from tradeoff.analysis.intervals import STUDENT_FROM
 
 
 def signed(value: float, decimals: int) -> str:
@@ -13,3 +16,11 @@ def signed(value: float, decimals: int) -> str:
 def interval(low: float, high: float, decimals: int) -> str:
     """Return `[low, high]`, or nothing when there is no interval."""
     return "" if math.isnan(low) or math.isnan(high) else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
+
+
+def two_noted(counts: Iterable[int], what: str = "seeds") -> str:
+    """Say what an interval is where so few seeds, or others, were joined that it is none (`intervals.with_seeds`).
+
+    counts: of each number shown, how many were joined.
+    """
+    return f"; with two {what} they just span both" if any(1 < n < STUDENT_FROM for n in counts) else ""

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tradeoff.analysis.adaptation import adaptation, validations
 from tradeoff.analysis.cells import METHOD_AND_FAMILY
 from tradeoff.artifacts.comparisons import Comparison, draw_methods, epoch_axis, grid, method_key
+from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
 
@@ -32,7 +33,7 @@ def validation_curves(
             drawn = rows[rows["quantity"] == name]
             draw_methods(one.axes, drawn, "epoch", ("value", "low", "high"), line=line, scale=scale)
         epoch_axis(one.axes, float(table["epoch"].max()))
-        one.axes.set_ylim(bottom=0)
+    fit_values((one.axes for one in comparisons), percent=scale == 100)
     lines = [plain_line("clean", "-")]
     if (table["quantity"] == attacked).any():
         lines.append(plain_line("attacked", "--"))
@@ -40,10 +41,10 @@ def validation_curves(
     return fig, comparisons, table
 
 
-def mark_onsets(results: Results, comparisons: list[Comparison]) -> pd.DataFrame:
-    """Mark each method's onset (the mean over seeds that reached it) at the foot of its axes; return the onsets.
+def mark_onsets(results: Results, comparisons: list[Comparison], curves: pd.DataFrame) -> pd.DataFrame:
+    """Ring each method's onset (the mean over seeds that reached it) on its curve; return the onsets.
 
-    Where several lie at the same epoch their marks are stacked.
+    curves: validation accuracy without attack, as `validation_curves` returns it.
     """
     runs = adaptation(results.study, results.training)
     onsets = runs.groupby(list(METHOD_AND_FAMILY), sort=False).agg(
@@ -51,24 +52,21 @@ def mark_onsets(results: Results, comparisons: list[Comparison]) -> pd.DataFrame
     )
     table = onsets.reset_index()
     for one in comparisons:
-        for epoch, rows in one.rows(table).dropna(subset="onset").groupby("onset"):
-            for level, method in enumerate(rows["method"]):
-                _mark(one.axes, float(str(epoch)), level, method_look(method).colour)
+        for row in one.rows(table).dropna(subset="onset").to_dict("records"):
+            curve = one.rows(curves)
+            curve = curve[curve["method"] == row["method"]].sort_values("epoch")
+            height = np.interp(row["onset"], curve["epoch"], curve["value"])
+            one.axes.plot(
+                [row["onset"]],
+                [height * 100],
+                marker="o",
+                markersize=7,
+                color=method_look(row["method"]).colour,
+                fillstyle="none",
+                zorder=5,
+                linestyle="",
+            )
     return table
-
-
-def _mark(axes: Axes, epoch: float, level: int, colour: str) -> None:
-    axes.plot(
-        [epoch],
-        [0.01 + 0.045 * level],
-        transform=axes.get_xaxis_transform(),
-        marker="^",
-        markersize=4,
-        color=colour,
-        clip_on=False,
-        zorder=5,
-        linestyle="",
-    )
 
 
 def plain_line(label: str, line: Any) -> Line2D:

@@ -71,7 +71,7 @@ def explorable(results: Results) -> dict[str, Any]:
         "panels": [dict(zip(PANEL, keys, strict=True)) for keys in _panels(results)],
         "families": [{"name": family} | _drawn(look(family)) for family in results.families],
         "objectives": [
-            {"name": name, "colour": colour, "dash": dash}
+            {"name": name, "label": results.objective_labels[name], "colour": colour, "dash": dash}
             for name, colour, dash in zip(objectives, cycle(COLOURS), cycle(DASHES.values()), strict=False)
         ],
         "measures": measures,
@@ -136,7 +136,8 @@ def _curves(measure: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
 def _areas(threat: Threat, areas: pd.DataFrame) -> list[dict[str, Any]]:
     columns = [*PANEL, "family", "auc", "low", "high"]
     # JSON has no NaN: an interval that was not asked for (no bootstrap) is null.
-    rows = under(areas, threat)[columns].round(DECIMALS).astype(object)
+    # Not rounded: the page rounds once, as tables do.
+    rows = under(areas, threat)[columns].astype(object)
     records = rows.where(rows.notna(), None).to_dict("records")
     return [{"measure": _key(threat)} | {str(key): value for key, value in row.items()} for row in records]
 

@@ -21,7 +21,7 @@
   const range = (low, high) => `[${percent(low)}, ${percent(high)}]`;
   const measure = () => data.measures.find((one) => one.key === chosen("measure"));
   const several = (key) => new Set(curves.map((curve) => curve[key])).size > 1;
-  const named = (curve) => curve.name + (several("objective") ? `, ${curve.objective}` : "") + (several("seed") ? `, seed ${curve.seed}` : "");
+  const named = (curve) => curve.name + (several("objective") ? `, ${objectives.get(curve.objective).label}` : "") + (several("seed") ? `, seed ${curve.seed}` : "");
   const chosen = (key) => element(key).value;
   const belongs = (one) => CHOICES.every((key) => chosen(key) === ALL || one[key] === chosen(key));
 
@@ -164,6 +164,7 @@
     let ticks = round.filter((step) => step >= firstStep() && step <= last);
     if (ticks.length > 5) ticks = ticks.filter((step) => /^[15]0*$/.test(step));
     if (ticks.length > 5) ticks = ticks.filter((step) => /^10*$/.test(step));
+    if (ticks.length < 2) ticks = [...new Set([firstStep(), last])];
     return { ...axis, type: "log", tickvals: [firstStep() / 2, ...ticks], ticktext: ["0", ...ticks.map((step) => step.toLocaleString("en"))] };
   }
 
@@ -177,11 +178,15 @@
   function draw() {
     const robustness = measure().robustness;
     element("robustness-title").textContent = `${robustness} over fine-tuning`;
-    const first = Math.min(...curves.flatMap((curve) => curve.accuracy.filter((_, i) => curve.best[i])));
-    const left = curves.length ? Math.max(0, Math.floor((100 * first - 5) / 10) * 10) : 0;
+    // Below the frontiers and their intervals nothing happens: as in the figures, axes start at the next multiple of 5.
+    const lowest = (share) => Math.min(...curves.flatMap((curve) => curve[share].filter((_, i) => curve.best[i])));
+    const floor = (share) => (curves.length ? Math.max(0, 5 * Math.floor((100 * lowest(share) - 1) / 5)) : 0);
+    const left = floor("low");
     const right = Math.min(101, 100 * Math.max(0.02, ...curves.flatMap((curve) => curve.accuracy)) + 2);
+    const bottom = floor("robustness_low");
+    const top = Math.min(101, 1.04 * 100 * Math.max(0.02, ...curves.flatMap((curve) => curve.robustness)));
     Plotly.react("frontier", frontierTraces(), layout({ title: { text: "Accuracy (%)" }, range: [left, right] },
-      { title: { text: `${plain(robustness)}, %` } }), CONFIG);
+      { title: { text: `${plain(robustness)}, %` }, range: [bottom, top] }), CONFIG);
     Plotly.react("accuracy", stepTraces("accuracy", "low", "high"), layout(stepAxis(), { title: { text: "Accuracy (%)" } }), CONFIG);
     Plotly.react("robustness", stepTraces("robustness", "robustness_low", "robustness_high"),
       layout(stepAxis(), { title: { text: "%" } }), CONFIG);
@@ -227,7 +232,7 @@
     const frontiers = new Map(curves.map((curve) => [`${curve.family} ${curve.objective}`, curve]));
     const rows = [...frontiers.values()].map((curve) => {
       const area = data.areas.find((one) => ["measure", "family", ...CHOICES].every((key) => one[key] === curve[key]));
-      const label = families.get(curve.family).label + (several("objective") ? `, ${curve.objective}` : "");
+      const label = families.get(curve.family).label + (several("objective") ? `, ${objectives.get(curve.objective).label}` : "");
       return { label, auc: area ? area.auc : null, low: area ? area.low : null, high: area ? area.high : null, ...style(curve) };
     }).sort((a, b) => b.auc - a.auc);
     const lines = rows.map((row) => [row.label, row.auc === null ? "—" : row.auc.toFixed(3),
@@ -249,7 +254,7 @@
         "Nothing to explore: list an attack, a shift or a corruption probe in study.probes.");
       return;
     }
-    CHOICES.forEach((key) => fillSelect(key, [...new Set(data.panels.map((panel) => panel[key]))].map((value) => [value, value])));
+    CHOICES.forEach((key) => fillSelect(key, [...new Set(data.panels.map((panel) => panel[key]))].map((value) => [value, key === "objective" ? objectives.get(value).label : value])));
     if (data.objectives.length > 1) fillSelect("objective", [[ALL, "all objectives"]]);
     fillMeasures();
     addStrategies();
@@ -273,7 +278,10 @@
     }
     // On paper a plot has a size of its own, since a page is announced before it is laid out.
     const sized = (width, heights) => PLOTS.forEach((id, i) => Plotly.relayout(id, { width, height: heights[i], autosize: !width }));
-    window.addEventListener("beforeprint", () => sized(660, [440, 270, 270]));
+    window.addEventListener("beforeprint", () => {
+      PLOTS.forEach((id) => Plotly.Fx.unhover(id)); // the boxes of the snapshot pointed at hide what is below them
+      sized(660, [440, 270, 270]);
+    });
     window.addEventListener("afterprint", () => sized(null, [null, null, null]));
   }
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ from tradeoff.analysis.study_file import threats
 from tradeoff.artifacts import FIGURES, TABLES, Entry, available, load, unavailable
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.style import PER_INCH
 from tradeoff.artifacts.text import interval
 from tradeoff.files import digest_of
+from tradeoff.report.captions import caption
 from tradeoff.report.html import details, escaped, plain_table, table
 from tradeoff.seals import read_checked, read_sealed, recorded_sum
 
@@ -33,8 +36,10 @@ def overview(results: Results) -> str:
         "Datasets": ", ".join(dict.fromkeys(run["dataset"] for run in runs)),
         "Backbones": ", ".join(dict.fromkeys(run["backbone"] for run in runs)),
         "Strategies": ", ".join(look(family).label for family in results.families),
-        "Objectives": ", ".join(dict.fromkeys(run["objective"] for run in runs)),
-        "Seeds": ", ".join(str(seed) for seed in sorted({run["seed"] for run in runs})),
+        "Objectives": ", ".join(
+            results.objective_labels[name] for name in dict.fromkeys(run["objective"] for run in runs)
+        ),
+        "Seeds": _seeds({run["seed"] for run in runs}),
         "Probes": ", ".join(dict.fromkeys(probe for run in runs for probe in run["probes"])),
         "Flags": _count(len(found), "warning", "warnings")
         if (found := results.flags.to_dict("records"))
@@ -152,7 +157,7 @@ def _figure(results: Results, name: str) -> str:
     record = folder / f"{name}.record.json"
     about = read_sealed(record)
     sha256 = recorded_sum(folder / f"{name}.png", record)
-    picture = _picture(read_checked(folder / f"{name}.png", sha256))
+    source, inches = _picture(read_checked(folder / f"{name}.png", sha256))
     # As it was drawn, which need not be how today's code would draw it.
     sources = [
         f"{escaped(os.path.normpath(f'figures/{file}'))} <code>{_short(source)}</code>"
@@ -164,26 +169,42 @@ def _figure(results: Results, name: str) -> str:
     )
     links = ", ".join(f'<a href="figures/{name}.{kind}">{kind.upper()}</a>' for kind in ("pdf", "png", "csv"))
     title = escaped(FIGURES[name].title)
+    about_it = caption(name, results.study["study"]["title"])
     return (
         f'<figure id="figure-{name}"><h3>{title}</h3>'
-        f'<img alt="{title}; its numbers are in figures/{name}.csv" src="{picture}">'
-        f"<figcaption>{made} Beside this page: {links}.</figcaption></figure>"
+        f'<img alt="{title}; its numbers are in figures/{name}.csv" style="--inches: {inches:.3f}" src="{source}">'
+        f"<figcaption>{about_it}<p class=made>{made} Beside this page: {links}.</p></figcaption></figure>"
     )
 
 
-def _picture(png: bytes) -> str:
-    """A PNG as the source of an <img>: as lossless WebP, which takes half the bytes."""
+def _picture(png: bytes) -> tuple[str, float]:
+    """The source of an <img>, a PNG as lossless WebP, which takes half the bytes; and how wide it was drawn."""
     smaller = io.BytesIO()
     with Image.open(io.BytesIO(png)) as picture:
         picture.convert("RGB").save(smaller, "WEBP", lossless=True)
-    return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode()}"
+        inches = picture.width / PER_INCH
+    return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode()}", inches
 
 
 def _missing(refused: dict[str, str], registry: dict[str, Entry]) -> str:
     lines = "".join(
-        f"<li>{escaped(registry[name].title)}: {escaped(how)}</li>" for name, how in refused.items()
+        f"<li>{escaped(registry[name].title)}: {_code(how)}</li>" for name, how in refused.items()
     )
-    return f"<p>Not in this study, and how to have it:</p><ul>{lines}</ul>" if refused else ""
+    return (
+        details(f"Not in this study, and how to have it: {len(refused)}", f"<ul>{lines}</ul>")
+        if refused
+        else ""
+    )
+
+
+def _code(words: str) -> str:
+    """Words whose commands stand in backticks."""
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", escaped(words))
+
+
+def _seeds(numbers: set[int]) -> str:
+    """How many, and which."""
+    return f"{len(numbers)} (no. {', '.join(map(str, sorted(numbers)))})"
 
 
 def _record(results: Results, run: dict[str, Any]) -> dict[str, Any]:

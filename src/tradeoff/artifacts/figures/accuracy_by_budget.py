@@ -8,8 +8,10 @@ from tradeoff.artifacts import style
 from tradeoff.artifacts.budget_curves import budget_axis, with_standard_at_zero
 from tradeoff.artifacts.comparisons import draw_methods, grid, method_key
 from tradeoff.artifacts.curves import images_noted, seeds_noted
+from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.overlays import hollow_key, hollow_mark, published_of
 from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.text import two_noted
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -27,7 +29,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         draw_methods(one.axes, one.rows(table), "pixels", ("clean", "clean_low", "clean_high"), markers=True)
         for row in one.rows(reference).to_dict("records"):
             hollow_mark(one.axes, row["epsilon_g"] * 255, row["clean"] * 100, row["method"])
-        one.axes.set_ylim(0, 101)
+    fit_values(one.axes for one in comparisons)
     method_key(fig, table["method"], [hollow_key("published")] if len(reference) else [])
-    style.note(fig, f"last snapshots; {images_noted(table)}; bands: 95% intervals{seeds_noted(table)}")
+    seeds = two_noted(table["seeds"]) or seeds_noted(table)
+    style.note(fig, f"last snapshots; {images_noted(table)}; bands: 95% intervals{seeds}")
     return fig, pd.concat([table, reference.assign(source="published")])

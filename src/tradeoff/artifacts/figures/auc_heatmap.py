@@ -11,10 +11,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from tradeoff.analysis.points import under
+from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts import style
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.text import interval, signed
+from tradeoff.artifacts.text import interval, signed, two_noted
 from tradeoff.params.epsilon import format_epsilon
 
 MOST_COLUMNS = 6
@@ -26,6 +27,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw one column per panel under the headline threat; with a single panel, one per epsilon."""
     if len(results.panels) == 1:
         table = results.areas[results.areas["probe"] == results.threat.probe]
+        table = table[
+            table["epsilon"].isin(telling(results.study, results.threat.probe, table["epsilon"].unique()))
+        ]
         columns = [
             (f"ε = {format_epsilon(float(str(epsilon)))}", rows) for epsilon, rows in table.groupby("epsilon")
         ]
@@ -36,20 +40,28 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         threat = str(results.threat)
     blocks = [columns[start : start + MOST_COLUMNS] for start in range(0, len(columns), MOST_COLUMNS)]
     widest = max(map(len, blocks))
-    room = ((style.PAGE - 0.75) / len(blocks) - 0.35) / len(results.families)
-    height = 0.35 + max(LOWEST, min(0.3, room)) * len(results.families)
-    fig = style.figure(min(style.TWO_COLUMNS, 1.6 + 0.95 * widest), 0.75 + len(blocks) * height)
+    families = [_families(block, results.families) for block in blocks]
+    lines = sum(map(len, families))
+    room = (style.PAGE - 0.75 - 0.35 * len(blocks)) / lines
+    height = 0.75 + 0.35 * len(blocks) + max(LOWEST, min(0.3, room)) * lines
+    fig = style.figure(min(style.TWO_COLUMNS, 1.6 + 0.95 * widest), height)
     norm = Normalize(*_limits(table), clip=True)
-    grid = fig.subplots(len(blocks), 1, squeeze=False)[:, 0]
-    for axes, block in zip(grid, blocks, strict=True):
-        _draw_block(axes, block, results.families, norm, widest)
+    grid = fig.subplots(len(blocks), 1, squeeze=False, height_ratios=[*map(len, families)])[:, 0]
+    for axes, block, names in zip(grid, blocks, families, strict=True):
+        _draw_block(axes, block, names, norm, widest)
     bar = fig.colorbar(ScalarMappable(norm, COLOURS), ax=list(grid), aspect=30, pad=0.02)
     bar.set_label("Above average (%)")
     bar.outline.set_visible(False)
     name = results.panels[0].name + "; " if len(results.panels) == 1 else ""
     confidence = results.study["params"]["tradeoff"]["confidence"] * 100
-    style.note(fig, f"{name}{threat}; in brackets: {confidence:g}% intervals")
+    style.note(fig, f"{name}{threat}; in brackets: {confidence:g}% intervals{two_noted(table['seeds'])}")
     return fig, table
+
+
+def _families(block: Sequence[tuple[str, pd.DataFrame]], families: Sequence[str]) -> list[str]:
+    """Those of a study's families that any column of a block has."""
+    present = {family for _, rows in block for family in rows["family"]}
+    return [family for family in families if family in present]
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:
@@ -71,11 +83,11 @@ def _draw_block(
     for column, (_, rows) in enumerate(block):
         for row in rows.to_dict("records"):
             line = families.index(row["family"])
-            above = row["above_average"] * 100
+            # One strategy alone has no average to be above of, nor has a panel where every area is 0.
+            above = row["above_average"] * 100 if len(rows) > 1 else np.nan
             values[line, column] = above
-            # A panel where every area is 0 has no average to be above of.
             share = 0.0 if np.isnan(above) else float(norm(above))
-            _annotate(axes, column, line, row, "white" if share > 0.6 else "black")
+            _annotate(axes, column, line, row, above, "white" if share > 0.6 else "black")
     seaborn.heatmap(
         values,
         ax=axes,
@@ -95,9 +107,11 @@ def _draw_block(
     axes.spines[:].set_visible(False)
 
 
-def _annotate(axes: Axes, column: int, line: int, row: dict[Hashable, Any], colour: str) -> None:
-    auc, above, low, high = (row[name] for name in ("auc", "above_average", "low", "high"))
-    relative = "" if np.isnan(above) else f"  {signed(above * 100, 0)}%"
+def _annotate(
+    axes: Axes, column: int, line: int, row: dict[Hashable, Any], above: float, colour: str
+) -> None:
+    auc, low, high = (row[name] for name in ("auc", "low", "high"))
+    relative = "" if np.isnan(above) else f"  {signed(above, 0)}%"
     limits = interval(low, high, 3)
     place: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
     x, y = column + 0.5, line + 0.5  # the middle of the cell

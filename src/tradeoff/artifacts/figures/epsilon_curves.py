@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from tradeoff.analysis.metrics import last_and_peak
 from tradeoff.analysis.points import PANEL
+from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted
 from tradeoff.artifacts.panels import paired
@@ -20,7 +21,9 @@ LINEAR_UP_TO = 16
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw, for each panel, the curve of the last snapshot above that of the peak of robustness."""
     chosen = last_and_peak(results.study, results.probes)
-    rows = results.probes[results.probes["probe"] == results.threat.probe]
+    probe = results.threat.probe
+    rows = results.probes[results.probes["probe"] == probe]
+    rows = rows[rows["epsilon"].isin(telling(results.study, probe, rows["epsilon"].unique()))]
     table = pd.concat(
         [
             _curves(rows, chosen, "step").assign(snapshot="last"),
@@ -69,6 +72,6 @@ def _epsilon_axis(axes: Axes, sizes: Sequence[float]) -> None:
     positive = [size for size in sizes if size > 0]
     if positive[-1] / positive[0] > LINEAR_UP_TO:
         axes.set_xscale("symlog", base=2, linthresh=positive[0], linscale=1)
-    axes.set_xlim(0, positive[-1])
+    axes.set_xlim(0, positive[-1] * 1.02)  # room for a marker
     axes.set_xticks(sizes, [f"{size * 255:g}" if _in_pixels(sizes) else f"{size:g}" for size in sizes])
     axes.set_xticks([], minor=True)

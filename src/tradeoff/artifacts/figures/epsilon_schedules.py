@@ -20,7 +20,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     sizes = budgets(results.study)
     fig, grid = squares([f"ε_g = {format_epsilon(size)}" for size in sizes], "Epoch", "ε (1/255)", 1.9)
     for axes, size in zip(grid, sizes, strict=True):
-        for method, rows in table[table["epsilon_g"] == size].groupby("method", sort=False):
+        methods = table[table["epsilon_g"] == size].groupby("method", sort=False)
+        for place, (method, rows) in enumerate(methods):
             one = method_look(str(method))
             curves = _distinct(rows)
             for curve in curves:
@@ -29,6 +30,10 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
                     curve["epsilon"] * 255,
                     color=one.colour,
                     linestyle=one.line,
+                    drawstyle="steps-post",
+                    marker=one.marker,
+                    markersize=2.8,
+                    markevery=(0.03 * (place + 1), 0.3),
                     linewidth=1.2 if len(curves) == 1 else 0.6,
                 )
         epoch_axis(axes, float(table["epoch"].max()))

@@ -7,6 +7,7 @@ from tradeoff.analysis.cells import METHOD_AND_FAMILY, snapshots
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import draw_methods, epoch_axis, grid, method_key
 from tradeoff.artifacts.curves import images_noted, seeds_noted
+from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.results import Results
 
 
@@ -26,7 +27,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     for one in comparisons:
         draw_methods(one.axes, one.rows(table), "epoch", ("expected", "low", "high"))
         epoch_axis(one.axes, float(table["epoch"].max()))
-        one.axes.set_ylim(0, max(one.axes.get_ylim()[1], 10))
+    fit_values(one.axes for one in comparisons)
     method_key(fig, table["method"])
     note = f"{results.threat.probe}: mean accuracy over perturbations from 0 to ε_g; {images_noted(table)}"
     style.note(fig, f"{note}; bands: 95% intervals{seeds_noted(table)}")

@@ -10,6 +10,7 @@ from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.panels import squares
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.staircases import draw_frontier, fit, rank
+from tradeoff.artifacts.text import two_noted
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -32,6 +33,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         rank(grid[0], zip(*columns, map(look, areas["family"]), strict=True))
     else:
         style.key(fig, results.families)
+    two = two_noted(areas["seeds"]) if single else ""
     images = images_noted(areas.rename(columns={"samples": "n"}))
-    style.note(fig, f"{results.threat}; {images}; faint: all snapshots; bars: 95% intervals")
+    style.note(fig, f"{results.threat}; {images}; faint: other snapshots; bars: 95% intervals{two}")
     return fig, table

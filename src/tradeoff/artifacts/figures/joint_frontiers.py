@@ -9,6 +9,7 @@ from tradeoff.analysis.cells import at_budgets
 from tradeoff.analysis.frontier import pareto_front
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import grid, method_key, ordered
+from tradeoff.artifacts.limits import fit_values, fives_below
 from tradeoff.artifacts.looks import Look, method_look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.staircases import staircase
@@ -24,10 +25,11 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     for one in comparisons:
         for (method, _), rows in one.rows(table).groupby(["method", "seed"], sort=False):
             _draw_frontier(one.axes, rows[["accuracy", "robustness"]].to_numpy(), method_look(str(method)))
-        one.axes.set_xlim(0, 101)
-        one.axes.set_ylim(0, 101)
+    on_frontier = table.loc[table["on_variant_frontier"], "accuracy"] * 100
+    comparisons[0].axes.set_xlim(fives_below(on_frontier.min()), min(101.0, on_frontier.max() + 3))
+    fit_values(one.axes for one in comparisons)
     method_key(fig, table["method"])
-    style.note(fig, f"{results.threat.probe}; one frontier per objective and seed; faint: all snapshots")
+    style.note(fig, f"{results.threat.probe}; one frontier per objective and seed; faint: other snapshots")
     return fig, table
 
 

@@ -12,9 +12,11 @@ from tradeoff.analysis.intervals import with_seeds
 from tradeoff.analysis.methods import methods
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import budgets_noted, methods_noted
+from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.overlays import UNDER, hollow_key, hollow_mark, published_of
 from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.text import two_noted
 from tradeoff.params.epsilon import format_epsilon
 
 TITLES = {"clean": "Clean", "adversarial": "Adversarial", "expected": "Expected"}
@@ -46,7 +48,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             axes.set_title(f"{TITLES[measure]}, ε_g = {format_epsilon(float(size))}")
             axes.set_xticks(range(len(names)), labels, rotation=25 if len(names) <= 5 else 90)
             axes.set_xlim(-0.4, len(names) - 0.6)
-            axes.set_ylim(0, 101)
+        fit_values(line)
         line[0].set_ylabel("Accuracy (%)")
     cells = len(table.drop_duplicates(list(CELL)))
     if len(reference):
@@ -54,7 +56,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     style.note(
         fig,
         f"{results.threat.probe}{budgets_noted(results, table)}; grey: each of {cells} cells;"
-        f" bars: 95% intervals over cells, where several{methods_noted(ends, table)}",
+        f" bars: 95% intervals over cells, where several{two_noted([cells], 'cells')}{methods_noted(ends, table)}",
     )
     return fig, pd.concat([table, reference.assign(source="published")])
 
@@ -78,7 +80,7 @@ def _draw_means(
         axes.errorbar(
             [place],
             [mean],
-            yerr=[[mean - low], [high - mean]],
+            yerr=[[mean - max(low, 0.0)], [min(high, 100.0) - mean]],
             color=one.colour,
             marker=one.marker,
             markersize=5,

@@ -7,6 +7,7 @@ from tradeoff.analysis.cells import METHOD_AND_FAMILY, at_budgets
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import draw_methods, grid, method_key
 from tradeoff.artifacts.curves import images_noted, seeds_noted
+from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
 
@@ -21,10 +22,10 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         for method, curve in rows.groupby("method", sort=False):
             colour = method_look(str(method)).colour
             one.axes.fill_between(
-                curve["pixels"], curve["accuracy"] * 100, color=colour, alpha=0.06, linewidth=0
+                curve["pixels"], curve["accuracy"] * 100, color=colour, alpha=0.04, linewidth=0
             )
-        one.axes.set_xlim(0, float(table["pixels"].max()))
-        one.axes.set_ylim(0, 101)
+        one.axes.set_xlim(0, float(table["pixels"].max()) * 1.02)  # room for a marker
+    fit_values(one.axes for one in comparisons)
     method_key(fig, table["method"])
     note = f"{results.threat.probe}, last snapshots; shaded: up to ε_g; {images_noted(table)}"
     style.note(fig, f"{note}; bands: 95% intervals{seeds_noted(table)}")

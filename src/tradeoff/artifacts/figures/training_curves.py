@@ -19,14 +19,12 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     accuracies = _over_seeds(results.training.dropna(subset="validation_accuracy"), "validation_accuracy")
     fig, pairs = paired(results.panels, "Training loss", "Validation accuracy (%)", "Fine-tuning step")
     for panel, (upper, lower) in zip(results.panels, pairs, strict=True):
-        rows = panel.rows(losses)
-        for axes in (upper, lower):
-            step_axis(axes, rows["step"].tolist())
-        names = len(pairs) == 1
-        draw_curves(upper, rows, "step", ("loss", "low", "high"), named=names, percent=False)
-        draw_curves(
-            lower, panel.rows(accuracies), "step", ("validation_accuracy", "low", "high"), named=names
-        )
+        alone = len(pairs) == 1
+        rows, validated = panel.rows(losses), panel.rows(accuracies)
+        step_axis(upper, rows["step"].tolist())
+        step_axis(lower, (validated if alone else rows)["step"].tolist())
+        draw_curves(upper, rows, "step", ("loss", "low", "high"), named=alone, percent=False)
+        draw_curves(lower, validated, "step", ("validation_accuracy", "low", "high"), named=alone)
     if len(pairs) > 1:
         style.key(fig, results.families)
     spread = f"; bands: lowest to highest{seeds_noted(losses)}" if losses["seeds"].max() > 1 else ""

@@ -9,13 +9,13 @@ from tradeoff.artifacts.validation import bands_noted, mark_onsets, validation_c
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Draw one axes for each cell and ε_g, and a triangle where accuracy first lies above the threshold."""
+    """Draw one axes for each cell and ε_g, and a ring where accuracy first lies above the threshold."""
     fig, comparisons, table = validation_curves(
         results, "validation_accuracy", "validation_robust_accuracy", "Validation accuracy (%)", 100
     )
-    for one in comparisons:
-        one.axes.set_ylim(0, min(101.0, one.axes.get_ylim()[1]))
-    onsets = mark_onsets(results, comparisons)
+    onsets = mark_onsets(results, comparisons, table[table["quantity"] == "validation_accuracy"])
     threshold = results.study["params"]["tradeoff"]["onset_accuracy"]
-    style.note(fig, f"triangles: onset, the first epoch above {threshold:.0%}{bands_noted(table)}")
+    for one in comparisons:
+        one.axes.axhline(threshold * 100, color="0.4", linestyle=":", linewidth=0.7)
+    style.note(fig, f"rings: onset, the first epoch above {threshold:.0%} (dotted){bands_noted(table)}")
     return fig, table.merge(onsets.drop(columns="seeds"), how="left")

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.points import PANEL
+from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table, ranked
-from tradeoff.artifacts.text import interval, signed
+from tradeoff.artifacts.text import interval, signed, two_noted
 from tradeoff.params.epsilon import format_epsilon
 
 DECIMALS = 3
@@ -24,7 +25,14 @@ def make(results: Results) -> Table:
 
     The last column averages, over datasets, how far a strategy lies above the average of strategies.
     """
-    areas = results.areas
+    areas = results.areas[
+        [
+            bool(telling(results.study, probe, [epsilon]))
+            for probe, epsilon in zip(results.areas["probe"], results.areas["epsilon"], strict=True)
+        ]
+    ]
+    data = areas[[*PANEL, *(c for c in areas if c not in PANEL)]]
+    areas = areas.assign(objective=areas["objective"].map(results.objective_labels))
     datasets = list(dict.fromkeys(panel.dataset for panel in results.panels))
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
@@ -34,13 +42,11 @@ def make(results: Results) -> Table:
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
         f"{results.study['study']['title']}: trade-off AUC, the area between the frontier of accuracy and"
-        f" robustness and (0, 0), with {confidence * 100:g}% intervals{shared(areas, shown)}."
-        f" Bold: best; underlined: second.{audit_note(results)}"
+        f" robustness and (0, 0), with {confidence * 100:g}% intervals{two_noted(areas['seeds'])}"
+        f"{shared(areas, shown)}. Bold: best; underlined: second.{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", *datasets, "Above average (%)"]
-    return Table(
-        caption, header, rows, areas[[*PANEL, *(c for c in areas if c not in PANEL)]], left=len(shown) + 1
-    )
+    return Table(caption, header, rows, data, left=len(shown) + 1)
 
 
 def _block(block: pd.DataFrame, datasets: list[str], families: list[str]) -> Iterator[list[Cell]]:
@@ -50,6 +56,8 @@ def _block(block: pd.DataFrame, datasets: list[str], families: list[str]) -> Ite
         rows = block[block["dataset"] == dataset].set_index("family").reindex(present)
         columns.append(area_cells(rows))
     above = block.groupby("family")["above_average"].mean().reindex(present) * 100
+    if len(present) == 1:
+        above[:] = np.nan  # one alone has no average to be above of
     last = [
         Cell("—" if np.isnan(value) else signed(value, 1), rank=rank)
         for value, rank in zip(above, ranked(above.tolist(), 1), strict=True)

@@ -11,6 +11,7 @@ from tradeoff.artifacts.overlays import prefixed, published_columns, published_o
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.tables.shares import share_cells
+from tradeoff.artifacts.text import two_noted
 from tradeoff.params.epsilon import format_epsilon
 
 
@@ -26,6 +27,7 @@ def make(results: Results) -> Table:
         prefixed(_under_autoattack(results), "autoattack_published"), on=list(METHOD), how="left"
     )
     columns = _columns(results, data)
+    confidence = results.study["params"]["tradeoff"]["confidence"]
     shown = varied(results)
     rows = []
     for budget in budgets(results.study):
@@ -39,8 +41,7 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: clean accuracy, adversarial accuracy at ε_g, and expected"
         " robustness, the mean accuracy over perturbation sizes from 0 to ε_g, in percent at the last snapshot, with"
-        f" {results.study['params']['tradeoff']['confidence'] * 100:g}% intervals. Bold: best at that ε_g; underlined:"
-        " second."
+        f" {confidence * 100:g}% intervals{two_noted(data['seeds'])}. Bold: best at that ε_g; underlined: second."
     )
     return Table(caption, header, rows, data, left=len(shown) + 2)
 

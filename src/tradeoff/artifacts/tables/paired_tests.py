@@ -29,7 +29,7 @@ def make(results: Results) -> Table:
     robust = [method.name for method in methods(results.study).values() if method.family != "standard"]
     names = list(dict.fromkeys(robust))
     ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
-    tests = [row | {"source": "this study"} for row in compared(ends, names)]
+    tests = [row | {"source": "this study"} for row in compared(ends, names) if row["n"] > 1]
     if {"rft_fix", "rft_sched"} <= {run["objective_family"] for run in results.study["runs"]}:
         tests += [
             row | {"source": PUBLISHED}
@@ -54,7 +54,7 @@ def make(results: Results) -> Table:
         f"{results.study['study']['title']}: paired tests over cells (dataset, backbone and strategy) under"
         f" {results.threat.probe}. Difference: its mean in percentage points; higher in: cells in which the first"
         " objective is better; t: Student's paired test; W: Wilcoxon's signed ranks; p two-sided, not corrected"
-        " for their number."
+        " for their number. Objectives that share a single cell are not compared."
     )
     return Table(caption, header, rows, data, left=4)
 

@@ -10,6 +10,7 @@ from tradeoff.artifacts.overlays import prefixed, published_columns
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.tables.shares import share_cells
+from tradeoff.artifacts.text import two_noted
 from tradeoff.params.epsilon import format_epsilon
 
 
@@ -33,7 +34,8 @@ def make(results: Results) -> Table:
             rows.append([*map(Cell, about), *(column[index] for column in cells)])
     caption = (
         f"{results.study['study']['title']}: schedules whose ramp starts at T1 and ends at T2, shares of all epochs, in"
-        f" percent under {results.threat.probe} at the last snapshot. Bold: best at that ε_g; underlined: second."
+        f" percent under {results.threat.probe} at the last snapshot, with {confidence * 100:g}% intervals"
+        f"{two_noted(data['seeds'])}. Bold: best at that ε_g; underlined: second."
     )
     header = [*map(str.capitalize, shown), "ε_g", "T1", "T2", *columns]
     return Table(caption, header, rows, _ordered(data, keys), left=len(shown) + 3)

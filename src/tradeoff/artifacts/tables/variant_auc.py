@@ -7,11 +7,13 @@ from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.tables.auc import BLOCKS, area_cells, shared, words
+from tradeoff.artifacts.text import two_noted
 
 
 def make(results: Results) -> Table:
     """Set variants in rows and datasets in columns, a block per strategy, backbone, objective and threat."""
-    areas = results.variants
+    data = results.variants
+    areas = data.assign(objective=data["objective"].map(results.objective_labels))
     datasets = list(dict.fromkeys(panel.dataset for panel in results.panels))
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
@@ -24,11 +26,11 @@ def make(results: Results) -> Table:
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
         f"{results.study['study']['title']}: trade-off AUC of each variant's own frontier, with"
-        f" {confidence * 100:g}% intervals{shared(areas, shown)}. Bold: best of its strategy;"
-        f" underlined: second.{audit_note(results)}"
+        f" {confidence * 100:g}% intervals{two_noted(areas['seeds'])}{shared(areas, shown)}."
+        f" Bold: best of its strategy; underlined: second.{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", "Variant", *datasets]
-    return Table(caption, header, rows, areas, left=len(shown) + 2)
+    return Table(caption, header, rows, data, left=len(shown) + 2)
 
 
 def _column(block: pd.DataFrame, dataset: str) -> pd.DataFrame:
