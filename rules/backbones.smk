@@ -1,6 +1,6 @@
 """Upstream weights: pre-trained here, or fetched."""
 
-from tradeoff.code import backbone_code
+from tradeoff.backbone_code import backbone_code
 
 PRETRAINED = STUDY.pretrained()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from tradeoff.attempts import forget
-from tradeoff.code import probe_code
+from tradeoff.probe_code import probe_code
 from tradeoff.data.registry import announce_mirror, mirror_folder
 from tradeoff.errors import UserError
 from tradeoff.files import canonical_json, digest_of

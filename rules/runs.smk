@@ -1,6 +1,6 @@
 """Fine-tuning: one run is one job, and leaves its snapshots."""
 
-from tradeoff.code import run_code
+from tradeoff.run_code import run_code
 
 
 rule runs:
@@ -27,7 +27,9 @@ rule fine_tune:
     resources:
         gpu=GPUS * PROCESSES,
         device=DEVICE,
-        mem_mb=megabytes,
+        mem_mb=lambda wildcards, attempt: REQUESTS.megabytes(
+            run_of(wildcards), attempt, PROCESSES
+        ),
         runtime=lambda wildcards, attempt: REQUESTS.minutes(
             run_of(wildcards), attempt=attempt
         ),

@@ -1,6 +1,6 @@
 """Recipes, searched on validation images: `make tune` asks for them, no other target does."""
 
-from tradeoff.code import tuning_code
+from tradeoff.run_code import tuning_code
 
 SEARCHES = STUDY.tuning()
 

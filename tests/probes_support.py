@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits
 from tests.backbones_support import seal_weights
 from tradeoff import snapshots, strategies
 from tradeoff.backbones import build
-from tradeoff.code import probe_code
 from tradeoff.files import sha256_of
+from tradeoff.probe_code import probe_code
 from tradeoff.probes.run import Outputs, probe_run
 from tradeoff.seals import sums, write_sealed
 

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import time
 from threading import Thread
 
 import pytest
@@ -20,8 +21,9 @@ def test_sharing_workers_work_at_once_and_keep_a_sole_one_waiting(tmp_path, caps
     with locks.sole_worker(table, shared=True), locks.sole_worker(table, shared=True):
         second = Thread(target=alone)
         second.start()
+        deadline = time.monotonic() + 30
         while "waiting for another process that works on" not in capsys.readouterr().out:
-            assert second.is_alive()
+            assert second.is_alive() and time.monotonic() < deadline
         assert not done
     second.join()
     assert done == ["alone"]

@@ -18,8 +18,8 @@ from tests.probes_support import (
     outputs_in,
     probed,
 )
-from tradeoff.code import probe_code
 from tradeoff.errors import UserError
+from tradeoff.probe_code import probe_code
 from tradeoff.probes import attack, run, shift
 from tradeoff.probes.run import Outputs
 from tradeoff.seals import read_sealed

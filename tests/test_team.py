@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from tests.faults.run import SPEC, Run, end, fork, results
+from tests.workflow import ROOT
 from tradeoff import runs, team
 from tradeoff.backbones import build
 from tradeoff.errors import UserError
@@ -49,7 +50,7 @@ def place(tmp_path_factory):
 def fine_tune(place, output, spec, rank=0, size=1):
     """Be one member of a team, until the end or until asked to stop."""
     if size > 1:
-        os.environ[team.MEMBER] = f"{rank}/{size}/{output}-meeting"
+        os.environ[team.MEMBER] = f"{rank}/{size}/{os.getppid()}/{output}-meeting"
     runs.fine_tune(spec, "code", place / "data", place / "weights.safetensors", output, "cpu")
 
 
@@ -78,16 +79,20 @@ def test_two_processes_train_what_one_does_up_to_rounding(place, tmp_path, spec)
     )
 
 
-def test_a_team_that_is_asked_to_stop_goes_on_and_ends_with_the_same_bits(place, tmp_path):
+def test_a_team_that_is_asked_to_stop_goes_on_and_ends_with_the_same_bits(place, tmp_path, capfd):
     calm, stopped = made(place, tmp_path / "calm", SPEC, 2), tmp_path / "stopped"
     pids = members(place, stopped, SPEC, 2)
+    deadline = time.monotonic() + 120
     while len(list(stopped.glob("resume-*/part-*"))) < 3:
+        assert time.monotonic() < deadline
         time.sleep(0.002)
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
     assert [os.waitpid(pid, 0)[1] != 0 for pid in pids] == [True, True]
     assert not (stopped / "run.json").exists()
+    capfd.readouterr()
     assert results(made(place, stopped, SPEC, 2)) == results(calm)
+    assert capfd.readouterr().out.count("continuing after step") == 1
 
 
 def test_members_end_with_the_process_that_started_them_and_the_same_command_goes_on(tmp_path):
@@ -107,16 +112,36 @@ def test_members_end_with_the_process_that_started_them_and_the_same_command_goe
     assert "continuing after step" in said
 
 
-def test_when_one_member_fails_the_others_end_and_it_is_said_why(tmp_path, monkeypatch, capfd):
-    (tmp_path / "member.py").write_text(
-        "import sys, time\nif sys.argv[1] == 'waits':\n    time.sleep(60)\nsys.exit('error: no memory')\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(team, "PATIENCE", 0.5)
-    began = time.monotonic()
-    assert team.start("member", [["waits"], ["fails"]]) == 1
-    assert time.monotonic() - began < 30
-    assert capfd.readouterr().err == "error: no memory\n"
+MEETING = """
+import os, signal, sys, torch
+from tradeoff import team
+
+assert team.enlist()
+mine = team.join("cpu")
+mine.wait("cpu")
+if not mine.leads:
+    how = sys.argv[1]
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.exit("error: out of memory")
+mine.wait("cpu")
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "words"),
+    [
+        ("fails", 1, "error: out of memory\n"),
+        ("killed", 137, "error: process 2 of 2 of this run was killed\n"),
+    ],
+)
+def test_when_one_member_fails_the_others_end_and_only_its_reason_is_said(
+    tmp_path, monkeypatch, capfd, how, status, words
+):
+    (tmp_path / "meeting.py").write_text(MEETING)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT / 'src'}")
+    assert team.start("meeting", [[how], [how]]) == status
+    assert [line for line in capfd.readouterr().err.splitlines(True) if "[W" not in line] == [words]
 
 
 def test_batch_normalisation_is_refused_in_one_line():

@@ -142,7 +142,7 @@ ROBUST = {"epsilon": 8 / 255, "steps": 2}
 )
 @pytest.mark.parametrize("kill_at", [13, 18])
 def test_killed_in_mid_ramp_it_goes_on_at_the_same_perturbation_with_the_same_bits(
-    tmp_path, monkeypatch, objective, shares, kill_at
+    tmp_path, monkeypatch, capsys, objective, shares, kill_at
 ):
     def made(name):
         made = job(tmp_path / name, recipe={"epochs": 5}, objective=objective)
@@ -152,6 +152,7 @@ def test_killed_in_mid_ramp_it_goes_on_at_the_same_perturbation_with_the_same_bi
     whole = made("whole")
     expected = training.train(whole).rows
     again, found = killed_and_continued(monkeypatch, lambda: made("killed"), kill_at)
+    assert "continuing after step" in capsys.readouterr().out  # rather than starting anew, with the same bits
     assert found.rows == expected
     for name, tensor in snapshots.trainable_state(whole.model).items():
         assert torch.equal(tensor, snapshots.trainable_state(again.model)[name]), name

@@ -13,13 +13,13 @@ from tests.data_support import write_raw
 from tradeoff import runs, tuning
 from tradeoff.artifacts import TABLES, available
 from tradeoff.backbones import build
-from tradeoff.code import tuning_code
 from tradeoff.data.decode import Form
 from tradeoff.data.pack import pack
 from tradeoff.data.packed import PackedDataset
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of
 from tradeoff.params import load_params
+from tradeoff.run_code import tuning_code
 from tradeoff.seals import read_sealed, write_sealed
 from tradeoff.study import Study
 from workflow_scripts import write_table, write_tuned

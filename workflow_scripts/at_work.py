@@ -37,7 +37,7 @@ def enter(study: str) -> bool:
     take_lock(descriptor, fcntl.LOCK_SH, wait=True)
     _held.append(descriptor)
     other = open_lock(OURS / study)
-    free = take_lock(other, fcntl.LOCK_SH)
+    free = take_lock(other, fcntl.LOCK_SH) is not False
     if not free:
         print(f"another workflow is at work on {study}: {_owner(other)}; do not unlock", file=sys.stderr)
     os.close(other)
@@ -51,7 +51,7 @@ def begin(study: str) -> None:
     """
     descriptor = open_lock(OURS / study)
     for attempt in range(20):
-        if take_lock(descriptor, fcntl.LOCK_EX):
+        if take_lock(descriptor, fcntl.LOCK_EX) is not False:
             break
         time.sleep(0.1 if attempt else 0)  # who only looks is soon gone
     else:
@@ -72,7 +72,8 @@ def _check_writable() -> None:
     folder = SNAKEMAKE.parent
     records = [file for name in ("metadata", "incomplete") for file in (folder / name).rglob("*")]
     for place in (Path(), folder, *folder.glob("*"), *records):
-        if place.exists() and not os.access(place, os.W_OK):
+        # Another study's workflow may remove files meanwhile.
+        if not os.access(place, os.W_OK) and place.exists():
             raise UserError(
                 str(place.absolute()),
                 "no permission to write",

@@ -27,8 +27,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--code", required=True, help="fingerprint of the code, kept in backbone.json")
     parser.add_argument("--output", type=Path, required=True, help="the backbone's folder")
     arguments = parser.parse_args(argv)
+    from tradeoff.backbone_code import backbone_code
     from tradeoff.backbones import fetch_weights
-    from tradeoff.code import backbone_code, check_code
+    from tradeoff.fingerprint import check_code
 
     check_code(arguments.code, backbone_code(pretrained=False))
     with sole_worker(arguments.output):

@@ -25,7 +25,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args(argv)
     from tradeoff.data import registry
+    from tradeoff.data.code import fetch_code
     from tradeoff.data.fetch import fetch
+    from tradeoff.fingerprint import check_code
+
+    if arguments.code:
+        check_code(arguments.code, fetch_code(arguments.dataset))
 
     registry.check(
         arguments.dataset, {arguments.dataset: arguments.definition} if arguments.definition else {}, None

@@ -27,16 +27,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["compute"]["threads"])
     from tradeoff import team
-    from tradeoff.code import check_code, run_code
+
+    is_member = team.enlist()
+    from tradeoff.fingerprint import check_code
+    from tradeoff.run_code import run_code
     from tradeoff.runs import fine_tune
 
     check_code(arguments.code, run_code(arguments.spec))
     processes = arguments.spec["compute"]["processes"]
-    if processes > 1 and team.rank() is None:
-        sys.exit(_start(list(argv) if argv is not None else sys.argv[1:], arguments.device, processes))
-    with (
-        sole_worker(arguments.output) if not team.rank() else nullcontext()
-    ):  # the leader's, and of a run alone
+    with nullcontext() if is_member else sole_worker(arguments.output):
+        if processes > 1 and not is_member:
+            sys.exit(_start(list(argv) if argv is not None else sys.argv[1:], arguments.device, processes))
         fine_tune(
             arguments.spec,
             arguments.code,

@@ -35,8 +35,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--code", help="fingerprint of the code, kept with the data")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args(argv)
+    from tradeoff.data.code import pack_code
     from tradeoff.data.decode import Form
     from tradeoff.data.pack import pack
+    from tradeoff.fingerprint import check_code
+
+    if arguments.code:
+        check_code(arguments.code, pack_code())
 
     form = Form(arguments.size, arguments.resize, arguments.interpolation)
     with sole_worker(arguments.output):

@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["compute"]["threads"])
-    from tradeoff.code import backbone_code, check_code
+    from tradeoff.backbone_code import backbone_code
+    from tradeoff.fingerprint import check_code
     from tradeoff.runs import pretrain
 
     check_code(arguments.code, backbone_code(pretrained=True))

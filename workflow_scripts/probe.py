@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(job: argparse.Namespace, *, join: bool = True) -> None:
     """Do what the arguments say; without `join`, leave the results in parts, as a shard does."""
-    from tradeoff.code import check_code, probe_code
+    from tradeoff.fingerprint import check_code
+    from tradeoff.probe_code import probe_code
     from tradeoff.probes.run import Outputs, probe_run
     from tradeoff.seals import read_sealed
 

@@ -24,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
     set_threads(arguments.spec["run"]["compute"]["threads"])
-    from tradeoff.code import check_code, tuning_code
+    from tradeoff.fingerprint import check_code
+    from tradeoff.run_code import tuning_code
     from tradeoff.tuning import tune
 
     check_code(arguments.code, tuning_code(arguments.spec["run"]))

@@ -7,12 +7,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from tradeoff.code import tuning_code
 from tradeoff.data.registry import mirror_folder
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of, whole_file
 from tradeoff.params import load_params
 from tradeoff.params.load import tuned_file
+from tradeoff.run_code import tuning_code
 from tradeoff.script import run_script
 from tradeoff.seals import read_sealed
 from tradeoff.study import Study

@@ -9,6 +9,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from tradeoff.errors import UserError
+
 ROOT = Path(__file__).parents[2]
 # Where the project's own modules live: package name -> folder of the package.
 PACKAGES = {"tradeoff": ROOT / "src" / "tradeoff", "workflow_scripts": ROOT / "workflow_scripts"}
@@ -29,6 +31,17 @@ def fingerprint(*modules: str) -> str:
         digest.update(module.encode())
         digest.update(_read(module)[1])
     return digest.hexdigest()[:16]
+
+
+def check_code(stated: str, found: str) -> None:
+    """UserError unless the code that runs is the code that the workflow began with: results name the latter."""
+    if found != stated:
+        raise UserError(
+            "code",
+            f"the fingerprint {found}",
+            f"{stated}, of the code that this workflow began with; it was edited since",
+            "run the same command again",
+        )
 
 
 def closure(modules: tuple[str, ...]) -> set[str]:

@@ -25,7 +25,7 @@ def sole_worker(path: Path, *, shared: bool = False) -> Iterator[None]:
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     descriptor = open_lock(path.with_name(f".{path.name}.lock"))
     try:
-        if not take_lock(descriptor, kind):
+        if take_lock(descriptor, kind) is False:
             print(f"waiting for another process that works on {path}", flush=True)
             take_lock(descriptor, kind, wait=True)
         yield
@@ -42,11 +42,11 @@ def open_lock(file: Path) -> int:
     return descriptor
 
 
-def take_lock(descriptor: int, kind: int, *, wait: bool = False) -> bool:
+def take_lock(descriptor: int, kind: int, *, wait: bool = False) -> bool | None:
     """Lock an open file, LOCK_SH or LOCK_EX, until it is closed; False when another process keeps it from us.
 
     wait: until no other process does.
-    True, and a warning, where the file system knows no locks: there nobody can be kept from anything.
+    None, and a warning, where the file system knows no locks: there nobody can be kept from anything.
     """
     try:
         fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
@@ -56,4 +56,5 @@ def take_lock(descriptor: int, kind: int, *, wait: bool = False) -> bool:
         if error.errno not in UNKNOWN:
             raise
         print("this file system knows no locks: let only one workflow at a time work here", file=sys.stderr)
+        return None
     return True

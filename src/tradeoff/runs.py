@@ -58,6 +58,7 @@ def fine_tune(
         _drop_other_attempts(output, parts)
     finished = team.leads and attempts.take_back(parts, output)
     if team.any(finished, device):
+        team.part()
         print("finished before: nothing left to do")
         return
     model = build(spec["backbone_spec"], len(packed.class_names), spec["seed"], weights)
@@ -66,6 +67,7 @@ def fine_tune(
     chosen = choose_device(device, spec["compute"]["deterministic"])
     job = _job(model, spec, train_set, validation_set, parts, chosen, team)
     state = train(job)
+    team.part()
     if not team.leads:
         return
     steps = kept_steps(probe_steps(spec["probe_schedule"], state.step), spec["snapshots"])

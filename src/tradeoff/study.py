@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from tradeoff import study_checks
-from tradeoff.code import backbone_code, probe_code, run_code
+from tradeoff.backbone_code import backbone_code
 from tradeoff.data import registry
 from tradeoff.data.code import fetch_code, pack_code
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of
 from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.params.load import Params
+from tradeoff.probe_code import probe_code
+from tradeoff.run_code import run_code
 from tradeoff.variants import Variant, variants
 
 

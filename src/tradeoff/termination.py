@@ -1,5 +1,6 @@
 """Ends that come from outside: SIGTERM, which schedulers send some time before they kill; a parent that is gone."""
 
+import ctypes
 import os
 import signal
 import threading
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from types import FrameType
+
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 @contextmanager
@@ -42,3 +45,10 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def die_with(pid: int) -> None:
+    """Let this process be killed when its parent, the process `pid`, ends, however that ends. Linux only."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != pid:  # it ended before
+        os._exit(1)

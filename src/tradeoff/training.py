@@ -164,6 +164,7 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
                 _settle(pending, state, job)
                 state.seconds = time.monotonic() - started
                 _save(job, optimizer, state, kept)
+                job.team.wait(job.device)  # the leader writes
                 sys.exit(f"error: {job.label}: asked to stop; state saved after step {state.step}")
     return state
 
@@ -366,7 +367,10 @@ def _resume_together(job: Job, optimizer: torch.optim.Optimizer) -> State:
     """Continue as the leader does, who alone removes what cannot be read."""
     state = _resume(job, optimizer) if job.team.leads else State(0, [], 0.0, {})
     step = job.team.told({"step": float(state.step)}, job.device)["step"]
-    return _resume(job, optimizer) if step and not job.team.leads else state
+    if step and not job.team.leads:
+        state = _read(job, optimizer)
+    job.team.wait(job.device)  # until everybody has read
+    return state
 
 
 def _resume(job: Job, optimizer: torch.optim.Optimizer) -> State:
@@ -375,13 +379,20 @@ def _resume(job: Job, optimizer: torch.optim.Optimizer) -> State:
     if not file.exists():
         return State(0, [], 0.0, {})
     try:
-        saved = torch.load(io.BytesIO(read_sealed_bytes(file)), weights_only=True, map_location="cpu")
-        check_snapshots(job.parts, saved["sums"])
-        snapshots.load_part(job.model, job.parts, saved["step"])
+        state = _read(job, optimizer)
     except (pickle.UnpicklingError, EOFError, RuntimeError, UserError) as error:  # the file is torn
         print(f"{job.label}: cannot continue from {file} ({error}); starting anew")
         shutil.rmtree(job.parts)
         return State(0, [], 0.0, {})
+    print(f"{job.label}: continuing after step {state.step}")
+    return state
+
+
+def _read(job: Job, optimizer: torch.optim.Optimizer) -> State:
+    """Set model and optimizer to the saved state, and return the rest of it."""
+    content = read_sealed_bytes(_state_file(job.parts))
+    saved = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    check_snapshots(job.parts, saved["sums"])
+    snapshots.load_part(job.model, job.parts, saved["step"])
     optimizer.load_state_dict(saved["optimizer"])
-    print(f"{job.label}: continuing after step {saved['step']}")
     return State(saved["step"], saved["rows"], saved["seconds"], saved["sums"])

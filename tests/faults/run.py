@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from tests.backbones_support import seal_weights
 from tests.workflow import ROOT
 from tradeoff.backbones import build
-from tradeoff.code import run_code
+from tradeoff.run_code import run_code
 from tradeoff.seals import sums, write_sealed
 
 EVERY = 4  # steps between snapshots

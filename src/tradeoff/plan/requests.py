@@ -33,7 +33,6 @@ class Requests:
         compute = study.params["compute"]
         here = hardware("") | {"device": compute["device"]}
         self.study = study
-        self.processes: int = compute["processes"]
         self.device = read_calibration(compute["calibration"], here)
         self.sizes = Sizes(count=False)
         self.jobs = Jobs(study, self.sizes, ignore_done=True)
@@ -48,14 +47,14 @@ class Requests:
         seconds = sum(planned[name].seconds(self.device, most=True) for name in names)
         return min(LONGEST, (STARTING + math.ceil(seconds * SLOWER / 60)) * attempt)
 
-    def megabytes(self, run: Run, attempt: int = 1) -> int:
-        """Of the machine's memory, for all processes of a run's fine-tuning, or any probe of it, times the attempt."""
+    def megabytes(self, run: Run, attempt: int = 1, processes: int = 1) -> int:
+        """Of the machine's memory, for a run's fine-tuning in so many processes, or a probe, times the attempt."""
         spec = run.spec
         try:
             weights = self.sizes.model(spec["backbone_spec"], spec["strategy_spec"]).weights
         except Uncounted:
             return MEGABYTES * attempt
-        return (PROCESS + math.ceil(COPIES * weights / 1e6)) * self.processes * attempt
+        return (PROCESS + math.ceil(COPIES * weights / 1e6)) * processes * attempt
 
     def warning(self) -> str:
         """Say that runs get what is asked for where nothing is known, though the device is known; else nothing."""
