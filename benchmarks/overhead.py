@@ -35,17 +35,26 @@ def main() -> None:
 
 
 def records(metadata: Path, study: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield each finished file of a study, or of the data it may share with others, and Snakemake's record of it."""
+    """Yield each finished file of a study, and of the data it was made from, and Snakemake's record of it."""
+    known = {}
     for file in metadata.rglob("*"):
         if file.is_file():
             name = base64.b64decode(str(file.relative_to(metadata)).replace("/@", "").encode()).decode()
-            record = json.loads(file.read_text())
-            if name.startswith((f"results/{study}/", "data/")) and record.get("endtime"):
-                yield Path(name), record
+            known[name] = json.loads(file.read_text())
+    pending = [name for name in known if name.startswith(f"results/{study}/")]
+    seen = set(pending)
+    while pending:
+        record = known[name := pending.pop()]
+        if record.get("endtime"):
+            yield Path(name), record
+        # Other studies' data lie in the same folders.
+        found = {file for file in record["input"] if file in known and file.startswith("data/")} - seen
+        seen |= found
+        pending += found
 
 
 def finished(metadata: Path, study: str) -> list[Job]:
-    """Return the jobs of a study, and those of the data that it may share with others."""
+    """Return the jobs of a study, and those of its data."""
     outputs = defaultdict(list)
     for file, record in records(metadata, study):
         outputs[record["rule"], *record["log"]].append((record, file))

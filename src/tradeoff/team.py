@@ -180,7 +180,7 @@ def start(module: str, arguments: Sequence[Sequence[str]]) -> int:
 def _first_failure(members: Sequence[subprocess.Popen[bytes]]) -> int | None:
     """Wait until all have ended well, or one has failed and the others had time to; return whose fault it is.
 
-    That is the first who did not just end because another was gone, or, if nobody says so, was killed by a signal.
+    That is the first that ended otherwise than for want of another member, or, if none did, the first that ended so.
     """
     deadline = math.inf
     while any(member.poll() is None for member in members) and time.monotonic() < deadline:
