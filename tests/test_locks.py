@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-import time
+from queue import Queue
 from threading import Thread
 
 import pytest
@@ -11,8 +11,9 @@ import pytest
 from tradeoff import locks
 
 
-def test_sharing_workers_work_at_once_and_keep_a_sole_one_waiting(tmp_path, capsys):
-    table, done = tmp_path / "table", []
+def test_sharing_workers_work_at_once_and_keep_a_sole_one_waiting(tmp_path, monkeypatch):
+    table, said, done = tmp_path / "table", Queue(), []
+    monkeypatch.setattr(locks, "print", lambda text, **_: said.put(text), raising=False)
 
     def alone():
         with locks.sole_worker(table):
@@ -21,11 +22,9 @@ def test_sharing_workers_work_at_once_and_keep_a_sole_one_waiting(tmp_path, caps
     with locks.sole_worker(table, shared=True), locks.sole_worker(table, shared=True):
         second = Thread(target=alone)
         second.start()
-        deadline = time.monotonic() + 30
-        while "waiting for another process that works on" not in capsys.readouterr().out:
-            assert second.is_alive() and time.monotonic() < deadline
+        assert said.get(timeout=60) == f"waiting for another process that works on {table}"
         assert not done
-    second.join()
+    second.join(timeout=60)
     assert done == ["alone"]
 
 
