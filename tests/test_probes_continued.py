@@ -1,13 +1,14 @@
 """Probes that were killed, sharded or damaged end with the bytes of one that was not."""
 
 import shutil
-import time
 from pathlib import Path
+from queue import Queue
 from threading import Thread
 
 import pytest
 
 from tests.probes_support import WARM, assert_same, fine_tuned, flip_bit, outputs_in, probed
+from tradeoff import locks
 from tradeoff.attempts import forget
 from tradeoff.errors import UserError
 from tradeoff.locks import sole_worker
@@ -105,14 +106,13 @@ def test_parts_of_other_settings_or_code_are_not_continued(place, tmp_path, key)
 
 
 @pytest.mark.parametrize("shards", [1, 2])
-def test_a_probe_waits_for_one_of_the_same_table_under_other_settings(place, tmp_path, shards, capsys):
+def test_a_probe_waits_for_one_of_the_same_table_under_other_settings(place, tmp_path, shards, monkeypatch):
+    said = Queue()
+    monkeypatch.setattr(locks, "print", lambda text, **_: said.put(text), raising=False)
     with sole_worker(outputs_in(tmp_path).table):
         waiting = Thread(target=probed, args=(place, tmp_path), kwargs={"shard": (0, shards)})
         waiting.start()
-        deadline = time.monotonic() + 30
-        while "waiting for another process" not in capsys.readouterr().out:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        assert "waiting for another process" in said.get(timeout=60)
         assert not list(tmp_path.glob("*.parts-*"))
     waiting.join()
     assert list(tmp_path.glob("*.parts-*"))
