@@ -36,7 +36,7 @@ rule gather:
 
 
 rule pareto_auc:
-    """The frontier of each strategy's snapshots and the area it dominates, with bootstrap intervals."""
+    """Each strategy's frontier and the area it dominates, with intervals; how its robustness rose and fell."""
     input:
         rules.gather.output,
         rules.study.output,
@@ -45,6 +45,7 @@ rule pareto_auc:
         frontiers=f"{STUDY.root}/tables/frontiers.csv",
         differences=f"{STUDY.root}/tables/auc_differences.csv",
         variants=f"{STUDY.root}/tables/variants.csv",
+        courses=f"{STUDY.root}/tables/courses.csv",
         record=f"{STUDY.root}/tables/pareto_auc.record.json",
     log:
         f"logs/{STUDY.name}/pareto_auc.log",

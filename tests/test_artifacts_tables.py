@@ -26,6 +26,8 @@ from tradeoff.artifacts.tables import (
     objective_means,
     paired_tests,
     ranked,
+    rise_and_fall,
+    shift_accuracy,
     variant_auc,
 )
 from tradeoff.artifacts.text import interval, signed
@@ -366,7 +368,7 @@ def test_there_is_no_interval_without_limits() -> None:
 
 def test_an_unknown_table_is_refused_with_those_there_are(root: Path) -> None:
     with pytest.raises(
-        UserError, match="'acu'; expected one of auc, accuracy, corruption, variant_auc, strategies"
+        UserError, match="'acu'; expected one of auc, accuracy, rise_and_fall, shift_accuracy, "
     ):
         write_table.main(["--table", "acu", "--results", str(root), "--output", str(root / "x")])
 
@@ -385,3 +387,32 @@ def test_a_table_too_long_for_a_page_is_a_longtable_with_the_same_rows() -> None
     for text, n in ((short, 40), (long, 41)):
         assert text.count(r"$\varepsilon_g$ ") == n
         assert r"\caption{About}\label{tab:some}" in text
+
+
+def test_rise_and_fall_has_every_strategy_at_the_headline_threat(root: Path) -> None:
+    results = Results(root)
+    table = rise_and_fall.make(results)
+    assert len(table.rows) == 2 * 4
+    assert len(table.data) == 2 * 4 * 3  # every threat is in the CSV
+    row = table.rows[1]
+    first, peak, last = (float(row[column].text) for column in (2, 3, 5))
+    rise, fall = (float(row[column].text.replace("\N{MINUS SIGN}", "-")) for column in (6, 7))
+    assert first + rise == pytest.approx(peak, abs=0.11)
+    assert peak - fall == pytest.approx(last, abs=0.11)
+
+
+def test_shifted_accuracy_is_correlated_over_snapshots(root: Path) -> None:
+    results = Results(root)
+    row = next(row for row in shift_accuracy.make(results).rows if row[1].text == "LoRA")
+    probes = results.probes[results.probes["run"] == "digits/tiny_vit/lora/standard/seed0"]
+
+    def shares(probe: str, test_set: str, epsilon: float) -> list[float]:
+        at = (probes["probe"] == probe) & (probes["test_set"] == test_set)
+        return probes[at & np.isclose(probes["epsilon"], epsilon)].sort_values("step")["accuracy"].tolist()
+
+    outside = shares("shift", "typeset_digits", 0)
+    assert float(row[3].text) == pytest.approx(shares("shift", "digits", 0)[-1] * 100, abs=0.06)
+    assert float(row[4].text) == pytest.approx(outside[-1] * 100, abs=0.06)
+    for cell, others in ((row[5], shares("shift", "digits", 0)), (row[6], shares("pgd", "digits", 4 / 255))):
+        expected = np.corrcoef(outside, others)[0, 1]
+        assert float(cell.text.replace("\N{MINUS SIGN}", "-")) == pytest.approx(expected, abs=0.006)

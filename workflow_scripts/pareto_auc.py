@@ -1,4 +1,4 @@
-"""Compute frontiers and trade-off AUC of every strategy, with bootstrap intervals.
+"""Compute frontiers, trade-off AUC, rise and fall of robustness of every strategy, with intervals.
 
 python -m workflow_scripts.pareto_auc --results results/quickstart --bootstrap 1000 --seed 0 --confidence 0.95
 """
@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--confidence", type=float, default=0.95, help="of the intervals")
     arguments = parser.parse_args(argv)
 
+    from tradeoff.analysis.courses import courses
     from tradeoff.analysis.pareto_auc import Bootstrap, pareto_auc
     from tradeoff.artifacts.results import Results
     from tradeoff.fingerprint import fingerprint
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "auc_differences": tables.differences,
         "frontiers": tables.frontiers,
         "variants": tables.variants,
+        "courses": courses(results.study, results.root, arguments.confidence),
     }
     for name, table in outputs.items():
         with whole_file(results.root / "tables" / f"{name}.csv") as temporary:

@@ -35,7 +35,7 @@ class Entry:
 
 
 _PROBES, _AREAS, _FRONTIERS = "tables/probes.parquet", "tables/pareto_auc.csv", "tables/frontiers.csv"
-_VARIANTS = "tables/variants.csv"
+_VARIANTS, _COURSES = "tables/variants.csv", "tables/courses.csv"
 _TRAINING, _RUNS, _FLAGS = "tables/training.parquet", "tables/runs.csv", "tables/flags.json"
 _FIGURE, _TABLE = "tradeoff.artifacts.figures", "tradeoff.artifacts.tables"
 _OBJECTIVES = "Objectives"
@@ -158,6 +158,16 @@ TABLES = {
     "auc": Entry(f"{_TABLE}.auc", "Trade-off AUC", "Trade-off", (_AREAS,), ("attack",)),
     "accuracy": Entry(
         f"{_TABLE}.accuracy", "Accuracy and robust accuracy", "Trade-off", (_PROBES,), ("attack",)
+    ),
+    "rise_and_fall": Entry(
+        f"{_TABLE}.rise_and_fall",
+        "Rise and fall of robustness",
+        "Trade-off",
+        (_COURSES, _PROBES),
+        ("attack",),
+    ),
+    "shift_accuracy": Entry(
+        f"{_TABLE}.shift_accuracy", "Out-of-distribution accuracy", "Domain shift", (_PROBES,), ("shift",)
     ),
     "corruption": Entry(
         f"{_TABLE}.corruption", "Mean corruption error", "Corruptions", (_PROBES,), ("corruption",)

@@ -113,6 +113,11 @@ class Results:
         """Areas of the variants of swept families."""
         return self._csv("variants", "pareto_auc")
 
+    @cached_property
+    def courses(self) -> pd.DataFrame:
+        """How robustness rose and fell."""
+        return self._csv("courses", "pareto_auc")
+
     def _parquet(self, name: str) -> pd.DataFrame:
         return self._wanted(pd.read_parquet(io.BytesIO(self._content(f"{name}.parquet", "gather"))))
 

@@ -14,8 +14,10 @@ def signed(value: float, decimals: int) -> str:
 
 
 def interval(low: float, high: float, decimals: int) -> str:
-    """Return `[low, high]`, or nothing when there is no interval."""
-    return "" if math.isnan(low) or math.isnan(high) else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
+    """Return `[low, high]`, a true minus where negative, or nothing when there is no interval."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"[{low:.{decimals}f}, {high:.{decimals}f}]".replace("-", "\N{MINUS SIGN}")
 
 
 def two_noted(counts: Iterable[int], what: str = "seeds") -> str:

@@ -8,8 +8,8 @@ import pandas as pd
 from tradeoff.analysis.corruption_error import CORRUPTED, over_corruptions
 from tradeoff.analysis.frontier import on_frontier
 from tradeoff.analysis.points import PANEL, points, under
+from tradeoff.analysis.shift import shifted
 from tradeoff.analysis.study_file import Threat, probes_of_kind, threats
-from tradeoff.artifacts.figures.shift import shifted
 from tradeoff.artifacts.looks import LOOKS, Look, look
 from tradeoff.artifacts.results import Results
 from tradeoff.params.epsilon import format_epsilon
