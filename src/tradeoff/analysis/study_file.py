@@ -1,5 +1,6 @@
 """study.json: what a study consists of, as far as analysis and artifacts need to know. Cheap to import."""
 
+import csv
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tradeoff.seals import read_sealed
 StudyFile = dict[str, Any]
 
 # The columns that say which run a row belongs to.
+PUBLISHED_AREAS = Path(__file__).parents[1] / "published" / "iccv2025_auc.csv"
 RUN_COLUMNS = (
     *("run", "dataset", "backbone", "strategy", "family", "variant"),
     *("objective", "objective_family", "objective_epsilon", "seed"),
@@ -110,6 +112,20 @@ def swept_families(study: StudyFile) -> list[str]:
     for run in study["runs"]:
         variants.setdefault(run["family"], set()).add(run["strategy"])
     return [family for family, names in variants.items() if len(names) > 1]
+
+
+def published_strategies(study: StudyFile) -> list[str]:
+    """Return the strategies of Li et al. (ICCV 2025) that the study fine-tunes one of their datasets with, sorted."""
+    with open(PUBLISHED_AREAS, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return sorted(
+        {row["strategy"] for row in rows}
+        & {
+            run["family"]
+            for run in study["runs"]
+            if run["objective_family"] == "standard" and run["dataset"] in rows[0]
+        }
+    )
 
 
 def expected_up_to(study: StudyFile, probe: str) -> float:

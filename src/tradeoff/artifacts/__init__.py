@@ -13,6 +13,7 @@ from tradeoff.analysis.study_file import (
     budgets,
     budgets_probed,
     probes_of_kind,
+    published_strategies,
     swept_families,
     threats,
 )
@@ -159,6 +160,13 @@ TABLES = {
     "accuracy": Entry(
         f"{_TABLE}.accuracy", "Accuracy and robust accuracy", "Trade-off", (_PROBES,), ("attack",)
     ),
+    "published_auc": Entry(
+        f"{_TABLE}.published_auc",
+        "Trade-off AUC beside the published",
+        "Trade-off",
+        (_AREAS,),
+        ("attack", "published areas"),
+    ),
     "rise_and_fall": Entry(
         f"{_TABLE}.rise_and_fall",
         "Rise and fall of robustness",
@@ -215,6 +223,10 @@ TABLES = {
 # What an artifact may need -> (does a study have it, how to get it).
 NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
     "attack": (lambda study: bool(probes_of_kind(study, "attack")), "list an attack probe in study.probes"),
+    "published areas": (
+        lambda study: len(published_strategies(study)) > 1,
+        "fine-tune a dataset of Li et al. (ICCV 2025) with several of their strategies and the standard objective",
+    ),
     "shift": (
         lambda study: bool(probes_of_kind(study, "shift")),
         "list a shift probe in study.probes, on a dataset with a shifted test set",

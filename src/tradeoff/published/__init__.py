@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tradeoff.analysis.study_file import PUBLISHED_AREAS
 from tradeoff.params.epsilon import parse_epsilon
 
 FOLDER = Path(__file__).parent
@@ -17,6 +18,15 @@ def main_results() -> pd.DataFrame:
     accuracy as shares in [0, 1]. Datasets and backbones are called as in studies/iclr2026.yaml.
     """
     return _read("iclr2026_main").assign(strategy="full")
+
+
+def tradeoff_areas() -> pd.DataFrame:
+    """Return the trade-off AUC of Li et al., ICCV 2025, under PGD of ℓ∞ at ε = 1/255: columns dataset, family, auc.
+
+    Two decimals, a ViT-B/16 pre-trained on ImageNet-21k. Datasets are called as in studies/iccv2025.yaml.
+    """
+    table = pd.read_csv(PUBLISHED_AREAS).rename(columns={"strategy": "family"})
+    return table.melt("family", var_name="dataset", value_name="auc")
 
 
 def schedule_results() -> pd.DataFrame:
