@@ -96,6 +96,12 @@ def load_subject(device: torch.device, n: int, batch: int, clean: float | None =
     """Return the mirror's small ViT with a head fitted to cifar10; without the mirror a digits classifier."""
     if not (mirror() / "weights").is_dir():
         return small_digits(device, n, batch, small_convolutional(), clean=clean)
+    model, _, test = with_cifar10_head(_vit_tiny32(), "head", device, batch)
+    return Subject("vit_tiny32, linear head on cifar10", model, *test, n, batch, clean)
+
+
+def _vit_tiny32() -> nn.Module:
+    """The mirror's small ViT, its head put aside."""
     import timm
     from safetensors.torch import load_file
 
@@ -104,8 +110,7 @@ def load_subject(device: torch.device, n: int, batch: int, clean: float | None =
     )
     net.load_state_dict(load_file(mirror() / "weights" / "vit_tiny32.tiny_imagenet32.safetensors"))
     net.head = nn.Identity()
-    model, _, test = with_cifar10_head(net, "head", device, batch)
-    return Subject("vit_tiny32, linear head on cifar10", model, *test, n, batch, clean)
+    return net
 
 
 def load_mobilenet(device: torch.device, n: int, batch: int) -> Subject:
@@ -122,19 +127,56 @@ def load_mobilenet(device: torch.device, n: int, batch: int) -> Subject:
 
 
 def load_vit_base(device: torch.device, n: int, batch: int) -> Subject:
-    """Return a ViT-B/16 for 64 pixels with random weights: for its size only.
+    """Return a ViT of ViT-B's size, 12 blocks of 768 channels, that answers as the mirror's small one does.
 
-    Its head learns the very images that are attacked, blurred, so that it is as robust as a trained one; the wrong
-    answers are test images.
+    So attacks take as many steps on it as on a trained model, which they would not on one with random weights.
+    """
+    model, _, (images, labels) = with_cifar10_head(_vit_tiny32(), "head", device, batch)
+    small = model.net
+    wide = widened(small, 768 // 128, 12).to(device)
+    with torch.no_grad():
+        few = torch.from_numpy(images[:8]).to(device) / 255 - 0.5
+        assert torch.allclose(wide.eval()(few), small(few), atol=1e-3)
+    model.net = wide
+    return Subject("ViT-B's size, vit_tiny32's answers", model, images[: 8 * n], labels[: 8 * n], n, batch)
+
+
+def widened(net: nn.Module, times: int, depth: int) -> nn.Module:
+    """Return a timm ViT that is `times` as wide and `depth` deep and whose logits are those of net.
+
+    As Chen et al., Net2Net (ICLR 2016), widen and deepen: channels and heads are copied and what reads them divided;
+    added blocks add nothing.
     """
     import timm
 
-    net = timm.create_model("vit_base_patch16_224", img_size=64)
-    net.head = nn.Identity()
-    blurred = nn.Sequential(nn.AvgPool2d(4), nn.Upsample(scale_factor=8), net)
-    model, learned, test = with_cifar10_head(blurred, "2.head", device, batch, limit=max(n, 32))
-    images, labels = (np.concatenate(pair) for pair in zip(learned, test, strict=True))
-    return Subject("ViT-B/16 at 64 pixels, random weights", model, images, labels, n, batch)
+    heads, dim = net.blocks[0].attn.num_heads, net.embed_dim
+    wide = timm.models.VisionTransformer(
+        img_size=32, patch_size=4, embed_dim=dim * times, depth=depth, num_heads=heads * times
+    )
+    wide.head = nn.Linear(dim * times, net.head.out_features)
+    state = {name: torch.zeros_like(value) for name, value in wide.state_dict().items()}
+    every = depth // len(net.blocks)
+    for name, value in net.state_dict().items():
+        target = name
+        if name.startswith("blocks."):
+            _, block, rest = name.split(".", 2)
+            target = f"blocks.{int(block) * every}.{rest}"
+        elif name in ("cls_token", "pos_embed"):
+            state[target] = value.repeat(1, 1, times)
+            continue
+        if value.ndim == 2:  # reads channels
+            by_head = value.reshape(len(value), heads, -1) if ".proj." in name else value[:, None]
+            copies = by_head.repeat_interleave(times, 1) if ".proj." in name else by_head.repeat(1, 1, times)
+            value = copies.reshape(len(value), -1) / times
+        if ".qkv." in name:
+            value = value.reshape(3, heads, dim // heads, *value.shape[1:]).repeat_interleave(times, 1)
+            state[target] = value.flatten(0, 2)
+        elif name.startswith("head."):
+            state[target] = value
+        else:
+            state[target] = value.repeat(times, *[1] * (value.ndim - 1))
+    wide.load_state_dict(state)
+    return wide
 
 
 def mirror() -> Path:
