@@ -1,7 +1,7 @@
-"""What our attacks are timed against and compared with: a plain loop, foolbox and pyautoattack.
+"""What our attacks are timed against and compared with: a plain loop, foolbox, torchattacks and pyautoattack.
 
-The plain loop stands for torchattacks' PGD, which is no dependency: it pins old packages, and installs beside today's
-with --no-deps only. The loop is the same algorithm, every step on every sample.
+The plain loop does what torchattacks' PGD does, every step on every sample. torchattacks itself is no dependency: it
+pins old packages. `pip install --no-deps --target elsewhere torchattacks` puts it where PYTHONPATH can name it.
 """
 
 from typing import Any
@@ -37,6 +37,19 @@ def foolbox_pgd(subject: Subject, epsilons: list[float]) -> list[float]:
     pgd = foolbox.attacks.LinfPGD(rel_stepsize=STEP, steps=STEPS, random_start=True)
     fooled = torch.cat([pgd(wrapped, x, y, epsilons=epsilons)[2] for x, y in subject.batches()], dim=1)
     return [float(share) for share in 1 - fooled.float().mean(1)]
+
+
+def torchattacks_pgd(subject: Subject, epsilon: float) -> float:
+    """Return the robust accuracy under torchattacks' PGD, where it is installed."""
+    import torchattacks
+
+    pgd = torchattacks.PGD(subject.model, eps=epsilon, alpha=STEP * epsilon, steps=STEPS, random_start=True)
+    robust = 0
+    for x, y in subject.batches():
+        found = pgd(x, y)
+        with torch.no_grad():
+            robust += int((subject.model(found).argmax(1) == y).sum())
+    return robust / len(subject.labels)
 
 
 def pyautoattack(subject: Subject, epsilon: float) -> float:

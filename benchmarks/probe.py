@@ -19,13 +19,14 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.peak import share_of_peak
-from benchmarks.peers import foolbox_pgd, plain_loop, pyautoattack
+from benchmarks.peers import foolbox_pgd, plain_loop, pyautoattack, torchattacks_pgd
 from benchmarks.races import is_ours, race
 from benchmarks.subjects import (
     PGD,
@@ -110,6 +111,8 @@ def pgd(subject: Subject, epsilon: float, repeats: int) -> dict[str, Any]:
         "plain loop, bf16": lambda: plain_loop(subject, epsilon, "bf16"),
         "foolbox": lambda: foolbox_pgd(subject, [epsilon])[0],
     }
+    if find_spec("torchattacks"):
+        contenders["torchattacks"] = lambda: torchattacks_pgd(subject, epsilon)
     return race(subject.model, contenders, repeats, subject.device)
 
 
