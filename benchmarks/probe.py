@@ -226,8 +226,8 @@ SUBJECTS: dict[str, Callable[[torch.device, int], Subject]] = {
 CONTESTS = {
     "hard": Contest("PGD-15, hard", "vit_tiny32", 64, HARD, 3.2, pgd),
     "easy": Contest("PGD-15, easy", "vit_tiny32", 64, EASY, 1.5, pgd),
-    "vit_base_hard": Contest("PGD-15, hard", "vit_base", 18, HARD, 4, pgd),
-    "vit_base_easy": Contest("PGD-15, easy", "vit_base", 18, EASY, 2.3, pgd),
+    "vit_base_hard": Contest("PGD-15, hard", "vit_base", 48, HARD, 4, pgd, repeats=1),
+    "vit_base_easy": Contest("PGD-15, easy", "vit_base", 36, EASY, 2.3, pgd, repeats=1),
     "even": Contest("five epsilons, evenly spaced", "vit_tiny32", 64, HARD, 4, five, repeats=1),
     "fixed": Contest("1/255 to 5/255", "vit_tiny32", 64, {"epsilon": 5 / 255}, 4, five, repeats=1),
     "autoattack": Contest("AutoAttack", "digits", 128, HARD, 2, autoattack),

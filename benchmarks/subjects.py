@@ -20,7 +20,8 @@ Split = tuple[np.ndarray, np.ndarray]
 class Subject:
     """A model on its device, images (n, 3, H, W) uint8 and labels (n,).
 
-    clean: the share of them classified correctly, by choice of the images; None takes them as they come.
+    clean: the share of them classified correctly, by choice of the images; None takes them as they come. double: a
+    cheaper subject of the same images and answers, to look for epsilons on.
     """
 
     def __init__(
@@ -32,8 +33,9 @@ class Subject:
         n: int,
         batch: int,
         clean: float | None = CLEAN,
+        double: "Subject | None" = None,
     ) -> None:
-        self.name, self.model, self.batch = name, model.eval(), batch
+        self.name, self.model, self.batch, self.double = name, model.eval(), batch, double
         rows = np.arange(min(n, len(labels)))
         if clean is not None:
             answers = predict(model, images, Compute(batch)).argmax(1).cpu().numpy()
@@ -51,6 +53,8 @@ class Subject:
 
     def epsilon_for(self, share: float, tolerance: float = -1) -> float:
         """Return the epsilon at which `share` of the images stay robust, bisected to within the tolerance."""
+        if self.double:
+            return self.double.epsilon_for(share, tolerance)
         low, high = 0.0, 0.25
         for _ in range(9):
             middle = (low + high) / 2
@@ -131,14 +135,13 @@ def load_vit_base(device: torch.device, n: int, batch: int) -> Subject:
 
     So attacks take as many steps on it as on a trained model, which they would not on one with random weights.
     """
-    model, _, (images, labels) = with_cifar10_head(_vit_tiny32(), "head", device, batch)
-    small = model.net
-    wide = widened(small, 768 // 128, 12).to(device)
-    with torch.no_grad():
-        few = torch.from_numpy(images[:8]).to(device) / 255 - 0.5
-        assert torch.allclose(wide.eval()(few), small(few), atol=1e-3)
-    model.net = wide
-    return Subject("ViT-B's size, vit_tiny32's answers", model, images[: 8 * n], labels[: 8 * n], n, batch)
+    small = load_subject(device, n, batch)
+    wide = widened(small.model.net, 768 // 128, 12).to(device)
+    model = Normalised(wide, 0.5, 0.5).eval()
+    answers = [predict(net, small.images[:8], Compute(batch)) for net in (model, small.model)]
+    assert torch.allclose(*answers, atol=1e-3)
+    name = "ViT-B's size, vit_tiny32's answers"
+    return Subject(name, model, small.images, small.labels, n, batch, clean=None, double=small)
 
 
 def widened(net: nn.Module, times: int, depth: int) -> nn.Module:
