@@ -28,6 +28,7 @@ report: "report/study.rst"
 
 # One workflow at a time makes a study's results; what a killed one left locked is free (workflow_scripts/at_work.py).
 if workflow.is_main_process:
+    check_gpus()
     enter_study()
 
 

@@ -18,6 +18,7 @@ rule pretrain_backbone:
         f"logs/{STUDY.name}/pretrain_backbone/{{backbone}}.log",
     wildcard_constraints:
         backbone=names_only(PRETRAINED),
+    priority: AWAITED
     threads: THREADS
     resources:
         gpu=GPUS,
@@ -43,6 +44,7 @@ rule fetch_backbone:
         f"logs/{STUDY.name}/fetch_backbone/{{backbone}}.log",
     wildcard_constraints:
         backbone=names_only(set(config["study"]["backbones"]) - set(PRETRAINED)),
+    priority: AWAITED
     params:
         spec=lambda wildcards: canonical_json(config["backbones"][wildcards.backbone]),
         folder=subpath(output.weights, parent=True),

@@ -88,6 +88,20 @@ def enter_study():
         recall_records()
 
 
+def check_gpus():
+    """Refuse runs that need more GPUs at once than Snakemake was given: it would count fewer for them, and begin."""
+    given = workflow.global_resources.get("gpu").value
+    needed = GPUS * PROCESSES
+    if given and given < needed:
+        error = UserError(
+            "compute.processes",
+            f"{needed}, with gpu={given} (profiles/local-gpu or --resources)",
+            f"a GPU for each, gpu={needed} or more",
+            "raise gpu to the number of GPUs that there are, or lower compute.processes",
+        )
+        raise SystemExit(f"error: {error}")
+
+
 def begin_study():
     try:
         at_work.begin(STUDY.name)
@@ -164,6 +178,21 @@ def probe_job(run, name):
 def names_only(names):
     """A wildcard constraint that admits these names and nothing else."""
     return "|".join(sorted(names)) or "(?!)"
+
+
+# What other jobs wait for goes first, then the longest: begun last, it would leave cores idle at the end.
+AWAITED, LONG, SHORT = 2, 1, 0
+
+
+def priority_of_probes(names):
+    """Probes that look at every image just once are short."""
+    kinds = {config["probes"][name]["kind"] for name in names}
+    return SHORT if kinds <= {"clean", "shift"} else LONG
+
+
+def packing_processes(dataset):
+    """Generated datasets are small: several processes would only wait for all cores to be free."""
+    return 1 if STUDY.source_kind(dataset) == "generated" else 8
 
 
 # ASSUME: a job uses as many threads as params say, whatever --cores is, since results depend on it.

@@ -23,6 +23,7 @@ rule fetch_dataset:
         source="data/raw/{dataset}/source.json",
     log:
         "logs/fetch_dataset/{dataset}.log",
+    priority: AWAITED
     params:
         definition=lambda wildcards: canonical_json(STUDY.definition(wildcards.dataset)),
         folder=subpath(output.source, parent=True),
@@ -44,8 +45,9 @@ rule pack_dataset:
         manifest="data/packed/{dataset}@{format}/manifest.json",
     log:
         "logs/pack_dataset/{dataset}@{format}.log",
+    priority: AWAITED
     # Neither the processes that decode nor the limit are params: another number has to rerun nothing.
-    threads: 8
+    threads: lambda wildcards: packing_processes(wildcards.dataset)
     resources:
         pack_up_to=config["data"]["pack_up_to"],
     params:

@@ -36,6 +36,7 @@ rule probe:
         f"logs/{STUDY.name}/probe/{{run}}/{{probe}}.log",
     wildcard_constraints:
         probe=names_only(ALONE),
+    priority: lambda wildcards: priority_of_probes([wildcards.probe])
     threads: THREADS
     resources:
         gpu=GPUS,
@@ -93,6 +94,7 @@ for number, (names, datasets) in enumerate(BATCHES):
             *[f"logs/{STUDY.name}/probe/{{run}}/{name}.log" for name in names],
         wildcard_constraints:
             run=rf"({names_only(map(re.escape, datasets))})/[^/]+/[^/]+/[^/]+/seed\d+",
+        priority: priority_of_probes(names)
         threads: THREADS
         resources:
             gpu=GPUS,

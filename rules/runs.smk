@@ -23,6 +23,7 @@ rule fine_tune:
         about=f"{STUDY.root}/runs/{{run}}/run.json",
     log:
         f"logs/{STUDY.name}/fine_tune/{{run}}.log",
+    priority: AWAITED
     threads: THREADS * PROCESSES
     resources:
         gpu=GPUS * PROCESSES,

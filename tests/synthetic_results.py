@@ -206,7 +206,7 @@ def _write_run(
     about |= {"parameters": {"trainable": 1_000 * (place + 1), "total": 100_000}}
     about |= {"versions": {"python": "3.11", "torch": "2.9"}}
     write_sealed(root / "runs" / run["run"] / "run.json", about)
-    write_sealed(root / "runs" / run["run"] / "cost.json", {"train_seconds": 60.5, **COST})
+    write_sealed(root / "runs" / run["run"] / "cost.json", {"train_seconds": 60.5, "processes": 2, **COST})
     log = np.arange(1, steps[-1] + 1)
     in_epoch = max(1, steps[-1] // 16)
     epoch = log / in_epoch

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "container/Dockerfile").read_text()
 DEFINITION = (ROOT / "container/tradeoff.def").read_text()
 PREFIX = "/opt/tradeoff"
+PLAN = ("snakemake", "--configfile", "studies/tiny.yaml", "--dry-run")
+SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 # What pip and uv say without a network; a lock that cannot be satisfied says something else.
 UNREACHABLE = r"NewConnectionError|ConnectTimeoutError|NameResolutionError|client error \(Connect\)|dns error"
 
@@ -109,3 +111,30 @@ def test_the_install_step_gives_all_that_a_study_needs_and_nothing_of_developmen
         "import importlib.util as u; print([m for m in ('torch', 'timm', 'peft', 'pytest', 'mypy') if u.find_spec(m)])",
     )  # fmt: skip
     assert listed.stdout.strip() == "['torch', 'timm', 'peft']"
+
+
+def called(*command: str) -> str:
+    """What a command in the project's folder prints; it has to end well."""
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+def has_docker() -> bool:
+    return shutil.which("docker") is not None and subprocess.call(["docker", "info"], **SILENT) == 0
+
+
+@pytest.mark.skipif(not has_docker(), reason="no Docker here")
+def test_the_docker_image_plans_a_study(tmp_path):
+    image = called("docker", "build", "--quiet", "--file", "container/Dockerfile", ".")
+    study, user = Project(tmp_path / "study"), f"{os.getuid()}:{os.getgid()}"
+    inside = ("docker", "run", "--rm", "--user", user, "--volume", f"{study.folder}:/study", image)
+    assert "fine_tune" in called(*inside, *PLAN)
+
+
+@pytest.mark.skipif(shutil.which("apptainer") is None, reason="no Apptainer here")
+def test_the_apptainer_image_plans_a_study(tmp_path):
+    called("apptainer", "build", str(tmp_path / "image.sif"), "container/tradeoff.def")
+    study = Project(tmp_path / "study")
+    inside = ("apptainer", "exec", "--cleanenv", "--pwd", str(study.folder), "--bind", str(study.folder))
+    assert "fine_tune" in called(*inside, str(tmp_path / "image.sif"), *PLAN)

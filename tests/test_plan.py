@@ -253,6 +253,24 @@ def test_a_change_that_saves_comes_with_what_remains_and_the_best_first(sizes, a
     assert last.flops < 0.7
 
 
+def test_processes_share_a_fine_tunings_work_and_each_takes_a_devices_time(sizes, anywhere):
+    def plan(processes):
+        return planned({"compute": {"processes": processes}}, sizes)
+
+    start = DEVICE.job
+    for one, two in zip(plan(1), plan(2), strict=True):
+        alone, shared = one.seconds(DEVICE), two.seconds(DEVICE)
+        if one.rule == "fine_tune":
+            assert shared - start == pytest.approx((alone - start) / 2)
+            assert two.device_seconds(DEVICE) == pytest.approx(alone + start)
+        else:
+            assert two.device_seconds(DEVICE) == shared == alone
+    runs = sum(job.rule == "fine_tune" for job in plan(1))
+    together = [cost.total(plan(processes), DEVICE) for processes in (1, 2)]
+    assert together[1].seconds == pytest.approx(together[0].seconds + runs * start)
+    assert together[1].flops == together[0].flops
+
+
 def test_what_is_done_is_subtracted(sizes, anywhere):
     its = study()
     run = next(iter(its.runs.values()))

@@ -196,7 +196,7 @@ def test_flags_cost_and_provenance_are_told(root: Path) -> None:
     words = " ".join("".join(Text((root / "explorer.html").read_text()).words).split())
     assert "step 0: made up" in words
     assert "1 warning" in words
-    assert "fine_tune422,541.060.5" in words.replace(" ", "")  # 42 runs of 60.5 s
+    assert "fine_tune422,541.060.51.41" in words.replace(" ", "")  # 42 runs of 60.5 s, each on two devices
     run = read_sealed(root / "study.json")["runs"][0]
     assert run["digest"][:12] in words
     assert "torch 2.9" in words

@@ -20,6 +20,7 @@ from tests.workflow import ROOT
 from tradeoff import runs, team
 from tradeoff.backbones import build
 from tradeoff.errors import UserError
+from tradeoff.seals import read_sealed
 from tradeoff.team import Team
 
 SHARED: dict[str, Any] = SPEC | {
@@ -62,6 +63,7 @@ def members(place, output, spec, size):
 def made(place, output, spec, size=1):
     for pid in members(place, output, spec, size):
         end(pid)
+    assert read_sealed(output / "cost.json")["processes"] == size
     return output
 
 

@@ -158,6 +158,14 @@ def test_there_is_a_search_for_each_dataset_backbone_and_strategy_but_not_for_pi
     assert f"{CELL}/standard" in each.tuning()
 
 
+def test_a_search_is_the_same_whatever_number_of_processes_its_runs_have():
+    name = f"{CELL}/standard/seed0"
+    two = study({"compute": {"processes": 2}})
+    assert two.runs[name].digest != study().runs[name].digest
+    assert two.tuning() == study().tuning()
+    assert study({"compute": {"threads": 2}}).tuning() != study().tuning()
+
+
 def test_tuned_values_decide_what_their_runs_are_and_pinned_values_win():
     name = f"{CELL}/standard/seed0"
     plain = study().runs[name]

@@ -1,6 +1,7 @@
 """The workflow end to end on the default data, made small: what runs, what reruns, and what never does."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -56,6 +57,33 @@ def test_touching_files_reruns_nothing(project):
 
 def test_another_device_reruns_nothing(finished):
     assert finished.planned("--config", "compute={device: cpu}") == {}
+
+
+def test_what_others_wait_for_goes_first_and_long_probes_before_short_ones(tmp_path):
+    shown = Project(tmp_path / "project").snakemake("--dry-run").stdout
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", shown, re.M)
+    found = {}
+    for rule, about in jobs:
+        name = "pgd" if "pgd.parquet" in about else "shift" if "shift.parquet" in about else rule
+        if rule == name or rule == "probe":
+            found[name] = max(found.get(name, 0), *map(int, re.findall(r"priority: (\d+)", about)), 0)
+    first = {found[rule] for rule in ("fetch_dataset", "pack_dataset", "pretrain_backbone", "fine_tune")}
+    assert len(first) == 1
+    assert min(first) > found["pgd"] > found["shift"] == found["study"] == 0
+
+
+def test_runs_that_need_more_gpus_than_there_are_are_refused_in_one_line(tmp_path):
+    project = Project(tmp_path / "project")
+    (project.folder / "studies/two.yaml").write_text("study: {name: two}\ncompute: {processes: 2}\n")
+    profile = ("--workflow-profile", "profiles/local-gpu", "--dry-run")
+    refused = project.snakemake(*profile, study="studies/two.yaml")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == (
+        "error: compute.processes: found 2, with gpu=1 (profiles/local-gpu or --resources); expected a GPU for each,"
+        " gpu=2 or more; raise gpu to the number of GPUs that there are, or lower compute.processes"
+    )
+    for enough in ("gpu=2", "gpu=0"):  # without any, jobs compute on the CPU
+        assert project.snakemake(*profile, "--resources", enough, study="studies/two.yaml").returncode == 0
 
 
 def test_changing_loras_rank_reruns_lora_and_what_depends_on_it_and_nothing_else(project):

@@ -80,6 +80,7 @@ def fine_tune(
         {
             "train_seconds": state.seconds,
             "images": state.step * spec["training"]["batch_size"],
+            "processes": team.size,  # a device each, all of one kind: that of the leader
             "hardware": hardware(str(model.mean.device)),
         },
     )

@@ -22,6 +22,9 @@ from tradeoff.probe_code import probe_code
 from tradeoff.run_code import run_code
 from tradeoff.variants import Variant, variants
 
+# What of `compute` is part of every result.
+OF_A_JOB = ("threads", "deterministic")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -125,7 +128,7 @@ class Study:
             "robust_validation": self._robust_validation(epsilon),
             "probe_schedule": params["probe_schedule"],
             "snapshots": params["snapshots"],
-            "compute": self._compute("threads", "deterministic", "processes"),
+            "compute": self._compute(*OF_A_JOB, "processes"),
         }
         return Run(
             name=f"{dataset}/{backbone}/{variant.name}/{objective.name}/seed{seed}",
@@ -183,7 +186,9 @@ class Study:
             if settings["epochs"] is not None:
                 training = training | {"epochs": settings["epochs"]}
             cells[own if chosen == "each" else cell] = {
-                "run": run.spec | {"training": training, "seed": settings["seed"]},
+                "run": run.spec
+                # A search takes one process, so their number is none of its settings.
+                | {"training": training, "seed": settings["seed"], "compute": self._compute(*OF_A_JOB)},
                 "search": search,
                 **{key: settings[key] for key in ("trials", "reduction_factor", "seed")},
             }
@@ -214,7 +219,7 @@ class Study:
         spec["name"] = name
         spec["limit"] = self.params["data"]["limit"]["test"]
         spec["compute"] = {
-            **self._compute("threads", "deterministic", "precision", "channels_last", "compile"),
+            **self._compute(*OF_A_JOB, "precision", "channels_last", "compile"),
             "batch_size": self.params["compute"]["probe_batch"],
         }
         return spec
@@ -287,7 +292,7 @@ class Study:
             "seed": seed,
             # ASSUME: limits are for the downstream data; upstream all images are used.
             "data": self._data_settings(train=None, validation=None, test=None),
-            "compute": self._compute("threads", "deterministic"),
+            "compute": self._compute(*OF_A_JOB),
         }
 
     def _backbone_specs(self) -> dict[str, dict[str, Any]]:

@@ -14,19 +14,23 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+
+import psutil
 
 # Jobs lose SLURM_CONF on their way (the executor drops SLURM_*), so it has to be where Slurm looks by itself.
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "squeue")
 
+# cred_expire: seconds that a job waits after a requeue, too.
 CONFIG = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={port}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge/socket
+AuthInfo=socket={folder}/munge/socket,cred_expire=10
 CryptoType=crypto/munge
 SlurmUser=root
 StateSaveLocation={folder}/state
@@ -43,7 +47,7 @@ SchedulerParameters=batch_sched_delay=1,sched_interval=5,defer
 ReturnToService=2
 SlurmdParameters=config_overrides
 MpiDefault=none
-KillWait=20
+KillWait=60
 MinJobAge=600
 JobRequeue=1
 AccountingStorageType=accounting_storage/none
@@ -109,7 +113,9 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for name in [*self.nodes, "slurmctld", "munged"]:
+        for node in self.nodes:
+            self._kill(node)
+        for name in ("slurmctld", "munged"):
             self._stop(name)
         SYSTEM_CONFIG.unlink()
 
@@ -124,17 +130,27 @@ class Cluster:
 
     def node_down(self, node: str) -> None:
         """Kill a node's daemon and its jobs, as when the machine loses power."""
-        for job in self.ask("squeue", "-h", "-t", "running", "-w", node, "-o", "%A").split():
-            subprocess.run(["pkill", "-KILL", "-f", f"job{job.zfill(5)}/slurm_script"], check=False)
-        self._stop(node, signal.SIGKILL)
+        self._kill(node)
         self.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+
+    def _kill(self, node: str) -> None:
+        jobs = self.ask("squeue", "-h", "-t", "running", "-w", node, "-o", "%A").split()
+        self._stop(node, signal.SIGKILL)
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if _is_of(process, jobs):
+                    process.kill()
 
     def _start(self, name: str, command: list[str]) -> None:
         program = _program(command[0])
         assert program is not None
         with open(self.folder / f"{name}.out", "ab") as out:
             self.processes[name] = subprocess.Popen(
-                [program, *command[1:]], env=self.environment, stdout=out, stderr=out
+                [program, *command[1:]],
+                env=self.environment,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C is for us alone, who then stop it
             )
 
     def _stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
@@ -147,6 +163,13 @@ class Cluster:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _is_of(process: psutil.Process, jobs: list[str]) -> bool:
+    """Whether a process belongs to one of the jobs, or is the daemon that would tell of its end."""
+    title = " ".join(process.cmdline())
+    daemons = tuple(f"slurmstepd: [{job}." for job in jobs)
+    return title.startswith(daemons) or process.environ().get("SLURM_JOB_ID") in jobs
 
 
 def _program(name: str) -> str | None:

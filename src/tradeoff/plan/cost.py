@@ -16,7 +16,7 @@ WORTH = 0.95  # a change that leaves more than this share of hours, FLOPs and di
 
 @dataclass(frozen=True)
 class Total:
-    """Sums over some jobs; seconds (of one job after the other) and most are None without a calibration."""
+    """Sums over some jobs; seconds (expected) and most, both of devices, are None without a calibration."""
 
     jobs: int
     snapshots: int
@@ -46,8 +46,8 @@ def total(jobs: Iterable[Job], device: Calibration | None) -> Total:
         sum(job.image_attacks for job in jobs),
         sum(job.flops for job in jobs),
         sum(job.disk for job in jobs),
-        sum(job.seconds(device) for job in jobs) if device else None,
-        sum(job.seconds(device, most=True) for job in jobs) if device else None,
+        sum(job.device_seconds(device) for job in jobs) if device else None,
+        sum(job.device_seconds(device, most=True) for job in jobs) if device else None,
     )
 
 

@@ -26,7 +26,7 @@ class Job:
     snapshots: how many it writes; image_attacks: test images x snapshots x perturbation sizes.
     disk: bytes of its results; scratch: bytes that it needs besides while it runs.
     megabytes: of encoded images that it reads; start: which of a device's constant times it takes,
-    shared if it runs in the process of another.
+    shared if it runs in the process of another. processes: that share its work, with a device each.
     assumed: its images are not counted yet.
     done: its results are there, made with today's settings.
     """
@@ -42,6 +42,7 @@ class Job:
     scratch: int = 0
     megabytes: float = 0.0
     start: str = "job"
+    processes: int = 1
     assumed: bool = False
     done: bool = False
 
@@ -51,11 +52,18 @@ class Job:
         return sum(work.images * work.flops for work in self.work)
 
     def seconds(self, device: Calibration, *, most: bool = False) -> float:
-        """Seconds on a device, expected or at most."""
+        """Seconds by the clock, expected or at most.
+
+        ASSUME: processes that share a batch lose no time over it.
+        """
         starts = {"job": device.job, "artifact": device.artifact, "figure": device.figure, "shared": 0.0}
         start = starts[self.start]
         work = sum(device.seconds(each) for each in (self.most if most else self.work))
-        return start + work + self.megabytes * device.megabyte
+        return start + work / self.processes + self.megabytes * device.megabyte
+
+    def device_seconds(self, device: Calibration, *, most: bool = False) -> float:
+        """Seconds of all its devices together, expected or at most."""
+        return self.processes * self.seconds(device, most=most)
 
 
 class Jobs:
@@ -159,6 +167,7 @@ class Jobs:
             disk=len(steps) * snapshot,
             # Parts are joined at the end; the optimizer keeps two numbers for each weight.
             scratch=len(steps) * snapshot + 3 * snapshot,
+            processes=spec["compute"]["processes"],
             done=self._is_done("fine_tune", run.name),
         )
         for probe in self.study.probes_of(run):

@@ -102,23 +102,24 @@ def provenance(results: Results) -> str:
 
 
 def cost(results: Results) -> str:
-    """What the study took, in seconds of its jobs."""
+    """What the study took, in seconds of its jobs and hours of its devices."""
     lines = list(_costs(results))
-    totals: dict[str, tuple[int, float]] = {}
-    for rule, _, seconds, _ in lines:
-        jobs, sum_ = totals.get(rule, (0, 0.0))
-        totals[rule] = jobs + 1, sum_ + seconds
+    totals: dict[str, tuple[int, float, float]] = {}
+    for rule, _, seconds, devices, _ in lines:
+        jobs, sum_, of_devices = totals.get(rule, (0, 0.0, 0.0))
+        totals[rule] = jobs + 1, sum_ + seconds, of_devices + seconds * devices
     sums = [
-        [rule, f"{jobs:,}", f"{seconds:,.1f}", f"{seconds / jobs:,.1f}"]
-        for rule, (jobs, seconds) in totals.items()
+        [rule, f"{jobs:,}", f"{seconds:,.1f}", f"{seconds / jobs:,.1f}", f"{of_devices / 3600:,.2f}"]
+        for rule, (jobs, seconds, of_devices) in totals.items()
     ]
-    each = [[rule, run, f"{seconds:,.2f}"] for rule, run, seconds, _ in lines]
+    each = [[rule, run, f"{seconds:,.2f}", str(devices)] for rule, run, seconds, devices, _ in lines]
     machines = Counter(machine for *_, machine in lines)
     on = "; ".join(f"{escaped(machine)} ({_count(n, 'job', 'jobs')})" for machine, n in machines.items())
     return (
-        plain_table(["Rule", "Jobs", "Seconds", "Seconds a job"], sums)
-        + f"<p>Measured on: {on}. Seconds are wall-clock time of the work itself, without start-up.</p>"
-        + details("Every job", plain_table(["Rule", "Run", "Seconds"], each, left=2))
+        plain_table(["Rule", "Jobs", "Seconds", "Seconds a job", "Device-hours"], sums)
+        + f"<p>Measured on: {on}. Seconds are wall-clock time of the work itself, without start-up; a job in several"
+        " processes has a device for each.</p>"
+        + details("Every job", plain_table(["Rule", "Run", "Seconds", "Devices"], each, left=2))
     )
 
 
@@ -211,8 +212,8 @@ def _record(results: Results, run: dict[str, Any]) -> dict[str, Any]:
     return read_sealed(results.root / "runs" / run["run"] / "run.json")
 
 
-def _costs(results: Results) -> Iterator[tuple[str, str, float, str]]:
-    """Rule, run, seconds and machine of every job that says what it took."""
+def _costs(results: Results) -> Iterator[tuple[str, str, float, int, str]]:
+    """Rule, run, seconds, number of devices and machine of every job that says what it took."""
     for run in results.study["runs"]:
         name = run["run"]
         yield _cost("fine_tune", name, results.root / "runs" / name / "cost.json", "train_seconds")
@@ -221,11 +222,11 @@ def _costs(results: Results) -> Iterator[tuple[str, str, float, str]]:
             yield _cost(f"probe ({probe})", name, path, "seconds")
 
 
-def _cost(rule: str, run: str, path: Path, key: str) -> tuple[str, str, float, str]:
+def _cost(rule: str, run: str, path: Path, key: str) -> tuple[str, str, float, int, str]:
     record = read_sealed(path)
     hardware = record["hardware"]
     machine = hardware.get("gpu") or f"{hardware['cores']} cores, {hardware['processor']}"
-    return rule, run, float(record[key]), str(machine)
+    return rule, run, float(record[key]), record.get("processes", 1), str(machine)  # a probe has one process
 
 
 def _short(digest: Any) -> str:
