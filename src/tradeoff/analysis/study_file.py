@@ -14,8 +14,8 @@ from tradeoff.seals import read_sealed
 
 StudyFile = dict[str, Any]
 
-# The columns that say which run a row belongs to.
 PUBLISHED_AREAS = Path(__file__).parents[1] / "published" / "iccv2025_auc.csv"
+# The columns that say which run a row belongs to.
 RUN_COLUMNS = (
     *("run", "dataset", "backbone", "strategy", "family", "variant"),
     *("objective", "objective_family", "objective_epsilon", "seed"),
