@@ -102,6 +102,31 @@ def test_the_auc_table_prints_the_areas_and_marks_the_best_of_each_column(root: 
     assert marked == [f"**{best['auc']:.3f}** [{best['low']:.3f}, {best['high']:.3f}]"]
 
 
+def test_an_auc_table_too_long_for_a_page_keeps_the_headline_threat_and_the_csv_has_all(
+    root: Path, robust: Path
+) -> None:
+    areas = pd.read_csv(robust / "tables" / "pareto_auc.csv")
+    threat = Results(robust).threat
+    headline = areas[(areas["probe"] == threat.probe) & np.isclose(areas["epsilon"], threat.epsilon)]
+    assert len(headline) < 40 < len(areas)
+    rows = rows_of(robust, "auc")[2:]
+    # A dataset is a column: each of the two has half of the areas.
+    assert [row[2].split()[0].strip("*<u>/") for row in rows] == [
+        f"{area:.3f}" for area in headline.loc[headline["dataset"] == "cars", "auc"]
+    ]
+    caption = (robust / "tables" / "auc.md").read_text().splitlines()[0]
+    assert f"probe {threat.probe}, epsilon 4/255" in caption
+    assert "The other threats are in auc.csv." in caption
+    assert len(pd.read_csv(robust / "tables" / "auc.csv")) == len(areas)
+    assert "auc.csv" not in (root / "tables" / "auc.md").read_text()
+
+
+def test_panels_are_called_after_what_tells_them_apart(root: Path, robust: Path) -> None:
+    assert rows_of(root, "accuracy")[0][0] == "Dataset"
+    assert rows_of(robust, "accuracy")[0][0] == "Dataset, objective"
+    assert rows_of(robust, "accuracy")[2][0] == "cars, Standard"
+
+
 def test_the_table_of_variants_prints_their_areas_and_marks_the_best_of_each_strategy(tmp_path: Path) -> None:
     write_study(
         tmp_path, strategies=("lora", "ia3"), variants=("rank 4", "rank 8"), n=60, datasets=("a", "b")

@@ -115,14 +115,15 @@ def draw_methods(
 
 
 def method_key(
-    fig: Figure, names: Iterable[str], more: Sequence[Line2D] = (), *, plain: bool = False
+    fig: Figure, results: Results, names: Iterable[str], more: Sequence[Line2D] = (), *, plain: bool = False
 ) -> None:
-    """Put the key of methods above the axes, each family once, and other lines after them.
+    """Put the key of methods above the axes, each family once in the study's order, and other lines after them.
 
     plain: colours and markers tell them apart, since lines mean something else.
     """
-    families = list(dict.fromkeys(name.partition(" ")[0] for name in names))
-    looks = [method_look(family) for family in families]
+    shown = {name.partition(" ")[0] for name in names}
+    known = dict.fromkeys(method.family for method in methods(results.study).values())
+    looks = [method_look(family) for family in known if family in shown]
     if plain:
         looks = [replace(one, line="-") for one in looks]
     style.key_of(fig, [*map(style.handle, looks), *more])

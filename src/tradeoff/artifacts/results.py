@@ -62,6 +62,12 @@ class Results:
         named = panel_names(self.study, self.objective_labels)
         return [Panel(**dict(zip(PANEL, keys, strict=True)), name=name) for keys, name in named.items()]
 
+    @property
+    def panel_title(self) -> str:
+        """What the panels' names tell, as the title of a column: the dataset, and what else varies."""
+        varied = [key for key in PANEL if len({getattr(panel, key) for panel in self.panels}) > 1]
+        return ", ".join(dict.fromkeys(["dataset", *varied])).capitalize()
+
     @cached_property
     def objective_labels(self) -> dict[str, str]:
         """How readers know each objective: its method and its ε_g."""

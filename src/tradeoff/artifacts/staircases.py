@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from tradeoff.analysis.frontier import pareto_front
-from tradeoff.artifacts.limits import fives_below
+from tradeoff.artifacts.limits import clear_of, fives_below
 from tradeoff.artifacts.looks import Look
 from tradeoff.artifacts.text import interval
 
@@ -62,8 +62,10 @@ def staircase(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
 def fit(axes: Axes, rows: pd.DataFrame, on_frontier: str) -> None:
     """Let both axes start a little below the frontiers with their intervals, and end by 100%."""
     lowest = rows.loc[rows[on_frontier], ["accuracy_low", "robustness_low"]].min() * 100
-    axes.set_xlim(fives_below(lowest["accuracy_low"]), min(101.0, axes.get_xlim()[1]))
-    axes.set_ylim(fives_below(lowest["robustness_low"]), min(101.0, axes.get_ylim()[1]))
+    left = clear_of(fives_below(lowest["accuracy_low"]), rows["accuracy"] * 100)
+    bottom = clear_of(fives_below(lowest["robustness_low"]), rows["robustness"] * 100)
+    axes.set_xlim(left, min(101.0, axes.get_xlim()[1]))
+    axes.set_ylim(bottom, min(101.0, axes.get_ylim()[1]))
 
 
 def rank(axes: Axes, areas: Iterable[Ranked]) -> None:

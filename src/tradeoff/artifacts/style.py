@@ -1,5 +1,6 @@
 """One style for every figure: sizes for two-column papers, fonts, the key, and files that repeat byte for byte."""
 
+import textwrap
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 import matplotlib
 import pandas as pd
 from matplotlib.backends.backend_pdf import PdfPages
-from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from tradeoff.artifacts.looks import Look, look
 from tradeoff.files import whole_file
@@ -20,6 +22,8 @@ TWO_COLUMNS = 6.9
 PER_INCH = 200
 # And of a page: what its text leaves for a figure above a caption.
 PAGE = 8.6
+# Letters of a note, in an inch.
+LETTERS = 19
 
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib ships it, so every machine has the same
@@ -85,13 +89,16 @@ def key_of(fig: Figure | SubFigure, handles: Sequence[Line2D], title: str | None
     fig.legend(handles=list(handles), title=title, loc="outside upper center", ncols=columns)
 
 
-def note(fig: FigureBase, text: str) -> None:
-    """Put what all panels share (threat, samples, what bands mean) below them, small."""
-    fig.supxlabel(text, fontsize=6.5, color="0.35", x=0.01, ha="left")
+def note(fig: Figure | SubFigure, text: str) -> None:
+    """Put what all panels share (threat, samples, what bands mean) below them, small, in as many lines as it needs."""
+    letters = int(LETTERS * fig.bbox.width / fig.dpi)
+    fig.supxlabel(textwrap.fill(text, letters), fontsize=6.5, color="0.35", x=0.01, ha="left")
 
 
 def save(pages: Sequence[Figure], data: pd.DataFrame, output: Path) -> None:
     """Write output.pdf, output.png, of the first page, and output.csv; equal input gives equal bytes."""
+    for page in pages:
+        _lower_indices(page)
     nothing: dict[str, Any] = dict.fromkeys(("CreationDate", "ModDate", "Producer", "Creator"))
     with (
         whole_file(output.with_name(f"{output.name}.pdf")) as temporary,
@@ -103,3 +110,12 @@ def save(pages: Sequence[Figure], data: pd.DataFrame, output: Path) -> None:
         pages[0].savefig(temporary, format="png", dpi=PER_INCH, metadata={"Software": None})
     with whole_file(output.with_name(f"{output.name}.csv")) as temporary:
         data.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _lower_indices(fig: Figure) -> None:
+    """Set ε_g as papers do, its g below the line."""
+    for text in fig.findobj(Text):
+        words = text.get_text()
+        if "ε_g" in words:
+            text.set_parse_math(True)
+            text.set_text(words.replace("$", r"\$").replace("ε_g", "ε$_g$"))

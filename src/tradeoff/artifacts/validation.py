@@ -37,7 +37,7 @@ def validation_curves(
     lines = [plain_line("clean", "-")]
     if (table["quantity"] == attacked).any():
         lines.append(plain_line("attacked", "--"))
-    method_key(fig, table["method"], lines, plain=True)
+    method_key(fig, results, table["method"], lines, plain=True)
     return fig, comparisons, table
 
 

@@ -30,7 +30,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         for row in one.rows(reference).to_dict("records"):
             hollow_mark(one.axes, row["epsilon_g"] * 255, row["clean"] * 100, row["method"])
     fit_values(one.axes for one in comparisons)
-    method_key(fig, table["method"], [hollow_key("published")] if len(reference) else [])
+    method_key(fig, results, table["method"], [hollow_key("published")] if len(reference) else [])
     seeds = two_noted(table["seeds"]) or seeds_noted(table)
     style.note(fig, f"last snapshots; {images_noted(table)}; bands: 95% intervals{seeds}")
     return fig, pd.concat([table, reference.assign(source="published")])

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from tradeoff.analysis.points import under
 from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts import style
+from tradeoff.artifacts.curves import images_noted
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.text import interval, signed, two_noted
@@ -54,7 +55,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     bar.outline.set_visible(False)
     name = results.panels[0].name + "; " if len(results.panels) == 1 else ""
     confidence = results.study["params"]["tradeoff"]["confidence"] * 100
-    style.note(fig, f"{name}{threat}; in brackets: {confidence:g}% intervals{two_noted(table['seeds'])}")
+    brackets = f"in brackets: {confidence:g}% intervals{two_noted(table['seeds'])}"
+    style.note(fig, f"{name}{threat}; {images_noted(table.rename(columns={'samples': 'n'}))}; {brackets}")
     return fig, table
 
 

@@ -52,7 +52,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for column in grid.T:
         fit_values(column)
-    method_key(fig, table["method"])
+    method_key(fig, results, table["method"])
     style.note(
         fig,
         "one point per run, last snapshots; objectives stand side by side at their delay; hollow: it never adapted, so"

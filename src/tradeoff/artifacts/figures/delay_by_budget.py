@@ -37,7 +37,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             color="0.4",
             fillstyle="none",
         )
-    method_key(fig, table["method"])
+    method_key(fig, results, table["method"])
     threshold = results.study["params"]["tradeoff"]["onset_accuracy"]
     seeds = f"; means and range of {int(table['seeds'].max())} seeds" if table["seeds"].max() > 1 else ""
     style.note(

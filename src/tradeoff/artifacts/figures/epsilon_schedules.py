@@ -38,7 +38,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
                 )
         epoch_axis(axes, float(table["epoch"].max()))
         axes.set_ylim(0, size * 255 * 1.08)
-    method_key(fig, table["method"])
+    method_key(fig, results, table["method"])
     style.note(fig, "as the runs' logs have it; where runs of one objective differ, each has a line")
     return fig, table
 

@@ -9,6 +9,7 @@ from tradeoff.analysis.cells import at_budgets
 from tradeoff.analysis.frontier import pareto_front
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import grid, method_key, ordered
+from tradeoff.artifacts.curves import images_noted
 from tradeoff.artifacts.limits import fit_values, fives_below
 from tradeoff.artifacts.looks import Look, method_look
 from tradeoff.artifacts.results import Results
@@ -28,8 +29,12 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     on_frontier = table.loc[table["on_variant_frontier"], "accuracy"] * 100
     comparisons[0].axes.set_xlim(fives_below(on_frontier.min()), min(101.0, on_frontier.max() + 3))
     fit_values(one.axes for one in comparisons)
-    method_key(fig, table["method"])
-    style.note(fig, f"{results.threat.probe}; one frontier per objective and seed; faint: other snapshots")
+    method_key(fig, results, table["method"])
+    measured = results.areas[results.areas["probe"] == results.threat.probe]
+    images = images_noted(measured.rename(columns={"samples": "n"}))
+    style.note(
+        fig, f"{results.threat.probe}; {images}; one frontier per objective and seed; faint: other snapshots"
+    )
     return fig, table
 
 

@@ -26,7 +26,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             )
         one.axes.set_xlim(0, float(table["pixels"].max()) * 1.02)  # room for a marker
     fit_values(one.axes for one in comparisons)
-    method_key(fig, table["method"])
+    method_key(fig, results, table["method"])
     note = f"{results.threat.probe}, last snapshots; shaded: up to ε_g; {images_noted(table)}"
     style.note(fig, f"{note}; bands: 95% intervals{seeds_noted(table)}")
     return fig, table

@@ -8,6 +8,7 @@ from tradeoff.analysis.points import PANEL
 from tradeoff.analysis.shift import shifted
 from tradeoff.analysis.study_file import RUN_COLUMNS, probes_of_kind
 from tradeoff.artifacts import style
+from tradeoff.artifacts.curves import images_noted
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.panels import squares
 from tradeoff.artifacts.results import Results
@@ -20,7 +21,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
 
     With more than twelve of them, one for each dataset, with the mean over its shifted test sets.
     """
-    table = shifted(results.probes[results.probes["probe"].isin(probes_of_kind(results.study, "shift"))])
+    probed = results.probes[results.probes["probe"].isin(probes_of_kind(results.study, "shift"))]
+    table = shifted(probed)
     shown = table
     keys = [*PANEL, "test_set"]
     if len(table[keys].drop_duplicates()) > MOST_PANELS:
@@ -38,10 +40,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     for axes, (_, rows) in zip(grid, groups, strict=True):
         _draw_panel(axes, rows)
     style.key(fig, results.families)
-    style.note(
-        fig,
-        "one line per run, from the first snapshot to the last (marker, with 95% intervals); dotted: equal",
-    )
+    lines = "a line per run, with its last snapshot and 95% intervals; dotted: equal"
+    style.note(fig, f"{images_noted(probed)}; {lines}")
     return fig, table
 
 

@@ -33,9 +33,9 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: accuracy and robust accuracy ({results.threat}) in percent, at"
         " the last snapshot and where robust accuracy peaked, with 95% intervals. Expected robustness:"
-        f" {_averaged(results)}. Bold: best of its dataset; underlined: second.{audit_note(results)}"
+        f" {_averaged(results)}. Bold: best strategy; underlined: second.{audit_note(results)}"
     )
-    return Table(caption, ["Dataset", "Strategy", *MEASURES, "At step"], rows, data, left=2)
+    return Table(caption, [results.panel_title, "Strategy", *MEASURES, "At step"], rows, data, left=2)
 
 
 def _averaged(results: Results) -> str:

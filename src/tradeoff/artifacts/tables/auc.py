@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tradeoff.analysis.points import PANEL
+from tradeoff.analysis.points import PANEL, under
 from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.tables import Cell, Table, ranked
+from tradeoff.artifacts.tables import MOST_ROWS, Cell, Table, ranked
 from tradeoff.artifacts.text import interval, signed, two_noted
 from tradeoff.params.epsilon import format_epsilon
 
@@ -23,7 +23,8 @@ BLOCKS = ["backbone", "objective", "probe", "epsilon"]
 def make(results: Results) -> Table:
     """Set strategies in rows and datasets in columns, a block of rows per backbone, objective and threat.
 
-    The last column averages, over datasets, how far a strategy lies above the average of strategies.
+    The last column averages, over datasets, how far a strategy lies above the average of strategies. What would not fit
+    a page keeps the headline threat alone; the CSV has all.
     """
     areas = results.areas[
         [
@@ -34,6 +35,10 @@ def make(results: Results) -> Table:
     data = areas[[*PANEL, *(c for c in areas if c not in PANEL)]]
     areas = areas.assign(objective=areas["objective"].map(results.objective_labels))
     datasets = list(dict.fromkeys(panel.dataset for panel in results.panels))
+    left_out = ""
+    headline = under(areas, results.threat)
+    if len(areas.drop_duplicates([*BLOCKS, "family"])) > MOST_ROWS and len(headline) < len(areas):
+        areas, left_out = headline, " The other threats are in auc.csv."
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
     for keys, block in areas.groupby(BLOCKS, sort=False):
@@ -43,7 +48,7 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: trade-off AUC, the area between the frontier of accuracy and"
         f" robustness and (0, 0), with {confidence * 100:g}% intervals{two_noted(areas['seeds'])}"
-        f"{shared(areas, shown)}. Bold: best; underlined: second.{audit_note(results)}"
+        f"{shared(areas, shown)}. Bold: best; underlined: second.{left_out}{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", *datasets, "Above average (%)"]
     return Table(caption, header, rows, data, left=len(shown) + 1)

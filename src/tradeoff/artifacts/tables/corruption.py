@@ -41,9 +41,9 @@ def make(results: Results) -> Table:
         f"{results.study['study']['title']}: accuracy on clean and on corrupted images (probe {probe}: mean over"
         " corruptions and severities) in percent at the last snapshot, with 95% intervals, and the mean"
         f" corruption error (mCE), {_words(reference)} on the same dataset and backbone being 100%."
-        " Bold: best of its dataset; underlined: second."
+        " Bold: best strategy; underlined: second."
     )
-    header = ["Dataset", "Strategy", "Accuracy", "Corrupted accuracy", "mCE (%)"]
+    header = [results.panel_title, "Strategy", "Accuracy", "Corrupted accuracy", "mCE (%)"]
     return Table(caption, header, rows, data, left=2)
 
 
