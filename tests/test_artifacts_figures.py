@@ -24,6 +24,7 @@ from synthetic_results import GRID, RAMPS, ROBUST, SEVEN, seal_run, write_study
 
 from tradeoff.analysis.points import under
 from tradeoff.artifacts import FIGURES, TABLES, available, load, pages, style, unavailable
+from tradeoff.artifacts.comparisons import method_key
 from tradeoff.artifacts.labels import spread
 from tradeoff.artifacts.limits import MARKER, clear_of, fit_values
 from tradeoff.artifacts.looks import LOOKS, OBJECTIVES, look, method_look
@@ -235,29 +236,21 @@ def test_an_axis_begins_lower_where_that_cuts_no_marker(start: float, values: li
         assert found == start
 
 
-METHOD_FIGURES = [
-    *("epsilon_schedules", "validation_accuracy", "validation_loss", "robust_curves", "accuracy_by_budget"),
-    *("delay_by_budget", "delay_and_accuracy", "joint_frontiers", "expected_trajectories"),
-]
-
-
-@pytest.mark.parametrize("name", METHOD_FIGURES)
-def test_keys_name_objectives_in_the_study_s_order_whatever_runs_were_left_out(
-    robust: Results, name: str
-) -> None:
-    """BitFit, the first in alphabetical order, lacks the objectives that the study names first but one."""
-    part = Results(robust.root)
-    runs = part.study["runs"]
-    gone = {run["run"] for run in runs if run["family"] == "bitfit" and run["objective_family"] == "rft_fix"}
-    for table in ("probes", "training"):
-        rows = getattr(robust, table)
-        part.__dict__[table] = rows[~rows["run"].isin(gone)]
-    fig, _ = draw(part, name)
-    labels = [text.get_text() for text in fig.legends[0].get_texts()]
-    families = dict.fromkeys(run["objective_family"] for run in runs)
-    known = [method_look(family).label for family in families]
-    assert [label for label in labels if label in known] == [label for label in known if label in labels]
-    assert len(set(labels) & set(known)) >= 6
+def test_keys_name_objectives_in_the_study_s_order_whatever_that_of_a_table(tmp_path: Path) -> None:
+    write_study(
+        tmp_path,
+        strategies=("full",),
+        objectives=("standard", "rft_fix", "rft_sched"),
+        n=20,
+        steps=(0, 10),
+        shifts=(),
+        corruptions=(),
+    )
+    with style.styled():
+        fig = style.figure(4, 2)
+        fig.subplots(1, 2)
+        method_key(fig, Results(tmp_path), ["rft_sched", "standard", "rft_fix t1 0.1", "rft_sched"])
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["Standard", "RFT fix", "RFT sched"]
 
 
 def test_the_perturbation_that_can_only_be_a_check_is_not_shown(tmp_path: Path) -> None:
