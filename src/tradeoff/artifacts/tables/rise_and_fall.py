@@ -33,7 +33,7 @@ def make(results: Results) -> Table:
         " Each half of the test samples is measured at the peak of the other half, so that noise makes no peak."
         f"{audit_note(results)}"
     )
-    return Table(caption, ["Dataset", "Strategy", *HEADER], rows, data, left=2)
+    return Table(caption, [results.panel_title, "Strategy", *HEADER], rows, data, left=2)
 
 
 def _change(row: dict[Any, Any], name: str) -> Cell:
