@@ -108,8 +108,11 @@ def test_the_counts_of_the_default_study_are_those_made_by_hand(sizes, anywhere)
         "gather": 1,
         "pareto_auc": 1,
         "write_metrics": 1,
+        "write_numbers": 1,
         "figures": len(available(study().summary(), FIGURES)),
         "tables": len(available(study().summary(), TABLES)),
+        "write_provenance": 1,
+        "write_explorer": 1,
     }
     # In batches of two, each shift runs in the process of an attack, and takes no time to start.
     shared = [job.start for job in planned({"compute": {"probes_per_job": 2}}, sizes) if job.rule == "probe"]
