@@ -247,3 +247,35 @@ def test_a_mirror_is_not_gathered_into_itself(params, first, monkeypatch):
     monkeypatch.setenv("TRADEOFF_MIRROR", str(first))
     with pytest.raises(UserError, match=r"DEST.*another folder"):
         script.main(["--dest", str(first), *map(str, params)])
+
+
+def test_checksums_and_revisions_in_params_mean_what_was_downloaded_also_where_a_mirror_holds_it(
+    tmp_path, hub, hub_params
+):
+    folder = tmp_path / "mirror"
+    script.main(["--dest", str(folder), *map(str, hub_params)])
+    training = hub.files["data/train-00000-of-00002.parquet"] + hub.files["data/train-00001-of-00002.parquet"]
+    right = {"revision": REVISION, "sha256": {"train": hashlib.sha256(training).hexdigest()}}
+    fetch("stanford_dogs", right, folder, tmp_path / "raw")
+    with pytest.raises(UserError, match=r"train images of .*mirror.*sha256.*expected 0{64}"):
+        fetch("stanford_dogs", right | {"sha256": {"train": "0" * 64}}, folder, tmp_path / "raw")
+    weights = study(hub_params, folder).params["backbones"]["tiny"]["weights"]
+    right = hashlib.sha256(hub.others["someone/tiny"]["tiny.pt"]).hexdigest()
+    fetch_weights(weights | {"sha256": right}, folder, tmp_path / "w.safetensors")
+    for key, wrong in (("sha256", "0" * 64), ("revision", "6" * 40)):
+        with pytest.raises(UserError, match=rf"weights\.{key}: found .* expected {wrong}"):
+            fetch_weights(weights | {key: wrong}, folder, tmp_path / "w.safetensors")
+    hub_params[1].write_text(HUB_OVERLAY.replace(REVISION, "6" * 40))
+    with pytest.raises(UserError, match=rf"train\.parquet of revision {REVISION}, not 6{{40}}"):
+        study(hub_params, folder)
+
+
+def test_weights_that_changed_in_a_mirror_are_refused(tmp_path, params, first):
+    second = tmp_path / "second"
+    list(mirrors.gather(study(params, first), second))
+    file = second / "weights/tiny.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"tiny\.safetensors: found sha256 .*copy it again"):
+        fetch_weights({"file": "tiny.safetensors"}, second, tmp_path / "w.safetensors")

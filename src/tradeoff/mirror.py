@@ -21,7 +21,7 @@ FETCHING = ".fetching"
 # What a dataset's source.json says that is worth keeping in the manifest.
 ORIGIN = (
     *("repository", "revision", "test_repository", "test_revision"),
-    *("files", "licence", "citation"),
+    *("files", "source_sha256", "licence", "citation"),
 )
 
 
