@@ -49,12 +49,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(
             f"results/{study.name}", "no record of a job", "a finished study", "make figures STUDY=..."
         )
-    print("\n".join(table(planned(study, device), found)))
+    print("\n".join(table(planned(study, Sizes(), device), found)))
 
 
-def planned(study: Study, device: Calibration) -> Sums:
+def planned(study: Study, sizes: Sizes, device: Calibration) -> Sums:
     """Return {rule: (jobs, seconds)} as `make plan` has them before anything is done."""
-    return _sums((job.rule, job.seconds(device)) for job in Jobs(study, Sizes(), ignore_done=True).all())
+    return _sums((job.rule, job.seconds(device)) for job in Jobs(study, sizes, ignore_done=True).all())
 
 
 def measured(study: Study) -> Sums:

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
-import socket
 import re
+import socket
 import types
 
 import pyarrow.parquet as pq

@@ -319,7 +319,7 @@ def test_the_plan_is_printed_with_and_without_a_measured_device(anywhere, capsys
         script.main(["--device", "box", str(ROOT / "params.yaml")])
 
 
-def test_a_finished_study_is_compared_with_its_plan_by_the_plans_own_rules(anywhere):
+def test_a_finished_study_is_compared_with_its_plan_by_the_plans_own_rules(sizes, anywhere):
     root = "results/quickstart"
     for file, rule, job, start, end in (
         (f"{root}/study.json", "study", "study", 0, 50),
@@ -340,6 +340,6 @@ def test_a_finished_study_is_compared_with_its_plan_by_the_plans_own_rules(anywh
         "| figures | 0 | 2 | 0.0 | 5.0 |  |",
         "| total | 2 | 3 | 82.0 | 105.0 | -22% |",
     ]
-    planned_seconds = comparison.planned(study(), DEVICE)
+    planned_seconds = comparison.planned(study(), sizes, DEVICE)
     assert planned_seconds["gather"] == (1, DEVICE.artifact)
     assert planned_seconds["write_explorer"] == (1, DEVICE.figure)
