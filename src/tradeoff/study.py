@@ -333,11 +333,12 @@ class Study:
             if "hub" in (weights := self.params["backbones"][name]["weights"]) and weights["revision"] is None
         }
         if hubs:
+            file = "params.yaml" if self.name == "quickstart" else f"studies/{self.name}.yaml"
             raise UserError(
                 ", ".join(hubs),
                 "none",
                 f"for each the commit to download of {', '.join(hubs.values())}, 40 hexadecimal digits",
-                f"state it in studies/{self.name}.yaml; https://huggingface.co/<repository>/commits/main lists them",
+                f"state it in {file}; https://huggingface.co/<repository>/commits/main lists them",
             )
 
     def mirrored_weights(self) -> list[str]:
