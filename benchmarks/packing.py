@@ -1,7 +1,7 @@
 """How fast images reach the device, packed, streamed, and through HF `datasets` with torchvision and workers.
 
     python -m benchmarks.packing --json packing.json [--dataset caltech101] [--side 375] [--size 224]
-        [--images 1000] [--repeats 3] [--workers 2]
+        [--images 1000] [--repeats 3] [--workers 2] [--busy]
 
 The images are JPEGs of the mirror enlarged to a short side of --side pixels, 375 as most of ImageNet's have. Packing
 is timed once, from the Parquet file to the array on disk, as every dataset goes through it once.
@@ -9,6 +9,9 @@ Then shuffled epochs of batches of float pixels: from the packed array, from the
 `datasets` with torchvision's Resize and ToTensor in a DataLoader, without workers and with some. Contenders take
 turns; numbers are medians over the repeats, in images a second and in images for a second of processor time, which
 other work on the machine disturbs least. Wants the mirror (TRADEOFF_MIRROR). Prints a Markdown table.
+
+--busy compares something else: the streamed array as training reads it, decoded ahead, and read when a batch is asked
+for, on a device that is busy with a batch for as long as decoding one takes. A pause plays the device.
 """
 
 import argparse
@@ -52,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--busy", action="store_true", help="what decoding ahead of a busy device gains")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     streamed.KEPT_DECODED = 0  # streaming is what is measured, however few the images
@@ -66,12 +70,20 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, list[dict[
     """Return, for each contender, {wall, processor}: images a second of either clock, in every repeat."""
     form = Form(arguments.size, "squash")
     raw = _raw(arguments, folder)
-    found = {
+    pack(raw, folder / "streamed", form, up_to=0)
+    if arguments.busy:
+        return _taking_turns(_busy(arguments, folder), arguments)
+    packing = {
         f"packing, {_processes(n)}": [_timed(partial(_pack, raw, folder / "packed", form, n), _rows(raw))]
         for n in (arguments.workers, 1)
     }
-    pack(raw, folder / "streamed", form, up_to=0)
-    contenders = _contenders(arguments, folder, raw)
+    return packing | _taking_turns(_contenders(arguments, folder, raw), arguments)
+
+
+def _taking_turns(
+    contenders: dict[str, Callable[[], Iterator[Any]]], arguments: argparse.Namespace
+) -> dict[str, list[dict[str, float]]]:
+    found: dict[str, list[dict[str, float]]] = {}
     for _ in range(arguments.repeats):
         for name, epoch in contenders.items():
             found.setdefault(name, []).append(_timed(partial(_use, epoch), arguments.images))
@@ -147,10 +159,25 @@ def _contenders(
     }
 
 
-def _ours(split: Split) -> Iterator[Any]:
+def _busy(arguments: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Iterator[Any]]]:
+    split = load_split(folder / "streamed", None, "train", **WHOLE_TRAIN)
+    streamed._processes = lambda: arguments.workers
+    _use(partial(_ours, split))  # starts the processes
+    started = time.monotonic()
+    _use(partial(_ours, split))
+    pause = (time.monotonic() - started) * BATCH / arguments.images
+    return {
+        f"streamed {words}, a batch busy for {pause:.2f} s": partial(_ours, split, ahead=ahead, pause=pause)
+        for words, ahead in (("as asked for", False), ("decoded ahead", True))
+    }
+
+
+def _ours(split: Split, *, ahead: bool = False, pause: float = 0.0) -> Iterator[Any]:
     order = torch.randperm(len(split.labels)).numpy()
-    for start in range(0, len(order), BATCH):
-        yield to_device(split, np.sort(order[start : start + BATCH]), torch.device("cpu"))
+    batches = [np.sort(order[start : start + BATCH]) for start in range(0, len(order), BATCH)]
+    for rows, following in zip(batches, [*batches[1:], None], strict=True):
+        yield to_device(split, rows, torch.device("cpu"), following if ahead else None)
+        time.sleep(pause)
 
 
 def _theirs(raw: Path, folder: Path, size: int, workers: int) -> Iterator[Any]:

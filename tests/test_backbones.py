@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import types
 
 import pyarrow.parquet as pq
@@ -299,10 +300,16 @@ def test_a_download_is_pinned_to_its_revision(monkeypatch, tmp_path):
         ("mobilenetv2_100.tf_in1k", MOBILENET, 96),
     ],
 )
-def test_the_mirrors_weights_fit(name, settings, size):
-    file = mirror() / "weights" / f"{name}.safetensors"
-    model = build(settings, 10, 0, file)
-    state = load_file(file)
+def test_the_mirrors_weights_arrive_without_the_network_and_fit(name, settings, size, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    fetched = tmp_path / "weights.safetensors"
+    fetch_weights({"file": f"{name}.safetensors"}, mirror(), fetched, settings)
+    model = build(settings, 10, 0, fetched)
+    state = load_file(mirror() / "weights" / f"{name}.safetensors")
     assert all(
         torch.equal(tensor, state[key])
         for key, tensor in model.net.state_dict().items()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tradeoff.errors import UserError
-from workflow_scripts import check_study
+from workflow_scripts import check_study, mirror
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,9 +46,29 @@ def test_a_run_needs_a_pinned_source_for_everything_and_a_plan_does_not(monkeypa
         check_study.main(["--to-run", *files])
     overlay.write_text(overlay.read_text().replace("pacs, tiny_imagenet32, cars", "cars"))
     with pytest.raises(
-        UserError, match=r"backbones\.b\.weights\.revision: found none; expected the commit of a/b"
+        UserError, match=r"backbones\.b\.weights\.revision: found none; expected .*commit .* of a/b"
     ):
         check_study.main(["--to-run", *files])
+
+
+def test_every_revision_that_the_iclr_study_lacks_is_named_at_once_with_its_file_and_where_to_find_it(
+    monkeypatch, tmp_path
+):
+    monkeypatch.delenv("TRADEOFF_MIRROR", raising=False)
+    files = [str(ROOT / "params.yaml"), str(ROOT / "studies/iclr2026.yaml")]
+    check_study.main(files)
+    with pytest.raises(UserError) as refusal:
+        check_study.main(["--to-run", *files])
+    line = str(refusal.value)
+    for backbone in ("convnext_b", "clip_vit_b16", "clip_convnext_b"):
+        assert f"backbones.{backbone}.weights.revision" in line
+    assert "timm/convnext_base.fb_in22k_ft_in1k" in line
+    assert "state it in studies/iclr2026.yaml; https://huggingface.co/<repository>/commits/main" in line
+    assert "swin_b" not in line
+    # Nor does a mirror begin to be gathered that cannot be finished.
+    with pytest.raises(UserError, match=r"backbones\.convnext_b\.weights\.revision"):
+        mirror.main(["--dest", str(tmp_path / "mirror"), *files])
+    assert not (tmp_path / "mirror").exists()
 
 
 RESNET = "model: resnet18, arguments: {}, image_size: 32, resize: squash, mean: [0, 0, 0], std: [1, 1, 1]"

@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -93,6 +96,30 @@ def test_training_ends_with_the_same_bits_as_on_packed_images(folders, always_st
         states.append(job.model.net.state_dict())
     assert logs[0] == logs[1]
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
+def test_the_batch_after_this_one_is_decoded_before_it_is_asked_for_and_no_more_than_that(
+    folders, always_streaming, monkeypatch
+):
+    begun = []
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, work, file, starts, *rest):
+            begun.append(starts)
+            return super().submit(work, file, starts, *rest)
+
+    monkeypatch.setattr(streamed, "_processes", lambda: 2)
+    monkeypatch.setattr(streamed, "_pool", cache(Pool))
+    packed, split = (load_split(folders / name, None, "train", **SETTINGS) for name in ("packed", "streamed"))
+    batches = [slice(0, 20), np.array([3, 20, 47]), np.array([5, 6])]
+    for rows, following in pairwise(batches):
+        pixels, _, _ = to_device(split, rows, torch.device("cpu"), following)
+        assert torch.equal(pixels, to_device(packed, rows, torch.device("cpu"), following)[0])
+        assert (begun[-1] == split.images.starts[following]).all()
+    assert [len(starts) for starts in begun] == [16, 4, 3, 2]  # no more than sixteen at once
+    # Other rows than were announced come out right all the same.
+    others = to_device(split, np.array([7, 8]), torch.device("cpu"))[0]
+    assert torch.equal(others, to_device(packed, np.array([7, 8]), torch.device("cpu"))[0])
 
 
 def test_a_selection_that_fits_in_memory_is_decoded_once(folders):

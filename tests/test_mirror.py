@@ -1,5 +1,6 @@
 """Mirrors: gathered whole, continued, checked against their manifest, and enough to work without a network."""
 
+import hashlib
 import shutil
 import socket
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.data_support import write_parquet
+from tests.data_support import png, write_parquet
+from tests.hub_support import REVISION, downloads, serving
 from tradeoff import mirror as mirrors
 from tradeoff.backbones import build, fetch_weights
 from tradeoff.data import raw, registry
@@ -23,6 +25,7 @@ from tradeoff.study import Study
 from workflow_scripts import mirror as script
 
 ROOT = Path(__file__).parents[1]
+RANDOM = np.random.default_rng(3)
 CLASSES = [f"class {k}" for k in range(10)]
 OVERLAY = """
 study: {name: mine, datasets: [cifar10, digits], backbones: [tiny], probes: [pgd]}
@@ -68,6 +71,87 @@ def no_network(monkeypatch):
 
 def study(params, folder):
     return Study(load_params(params), folder)
+
+
+# --- from the hub
+
+DOGS = [f"dog {k:03}" for k in range(120)]
+HUB_OVERLAY = (
+    OVERLAY.replace("[cifar10, digits]", "[stanford_dogs]").replace(
+        "{file: tiny.safetensors}", f'{{hub: someone/tiny, revision: "{REVISION}", filename: tiny.pt}}'
+    )
+    + f'datasets: {{stanford_dogs: {{revision: "{REVISION}"}}}}\n'
+)
+
+
+@pytest.fixture
+def hub_params(tmp_path, monkeypatch):
+    monkeypatch.delenv("TRADEOFF_MIRROR", raising=False)
+    (tmp_path / "mine.yaml").write_text(HUB_OVERLAY)
+    return [ROOT / "params.yaml", tmp_path / "mine.yaml"]
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch, hub_params):
+    """The hub with Stanford Dogs in small, the training images in two files, and with weights as a torch file."""
+    files = {}
+    for file in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
+        images = [png(image) for image in RANDOM.integers(0, 256, (120, 8, 8, 3), dtype=np.uint8)]
+        path = tmp_path / "made" / f"{file}.parquet"
+        write_parquet(path, images, range(120), DOGS, columns={"image": "pixel_values"})
+        files[f"data/{path.name}"] = path.read_bytes()
+    model = build(load_params(hub_params)["backbones"]["tiny"], 10, 0, None)
+    torch.save(model.net.state_dict(), tmp_path / "made/tiny.pt")
+    with serving(files, monkeypatch, tmp_path / "client") as server:
+        server.others["someone/tiny"] = {"tiny.pt": (tmp_path / "made/tiny.pt").read_bytes()}
+        yield server
+
+
+def test_a_mirror_from_the_hub_gives_the_same_bytes_as_the_hub_and_says_where_they_came_from(
+    tmp_path, hub, hub_params, monkeypatch
+):
+    weights = study(hub_params, None).params["backbones"]["tiny"]["weights"]
+    fetch("stanford_dogs", {"revision": REVISION}, None, tmp_path / "raw/hub")
+    fetch_weights(weights, None, tmp_path / "hub.safetensors")
+    folder = tmp_path / "mirror"
+    script.main(["--dest", str(folder), *map(str, hub_params)])
+    assert mirrors.verify(folder) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["datasets", "manifest.json", "weights"]
+    files = read_json(folder / "manifest.json")["files"]
+    about = files["datasets/stanford_dogs/train.parquet"]
+    assert (about["repository"], about["revision"]) == ("amaye15/stanford-dogs", REVISION)
+    for each in about["files"]:
+        content = hub.files[f"data/{each['name']}"]
+        assert each["sha256"] == hashlib.sha256(content).hexdigest()
+    about = files["weights/tiny.safetensors"]
+    assert (about["source"], about["revision"]) == ("someone/tiny", REVISION)
+    assert about["source_sha256"] == hashlib.sha256(hub.others["someone/tiny"]["tiny.pt"]).hexdigest()
+    # From here on the hub is not asked.
+    hub.asked.clear()
+    study(hub_params, folder)
+    fetch("stanford_dogs", {"revision": REVISION}, folder, tmp_path / "raw/mirror")
+    fetch_weights(weights, folder, tmp_path / "mirror.safetensors")
+    for split in ("train", "test"):
+        hubs, mirrored = (tmp_path / "raw" / place / f"{split}.parquet" for place in ("hub", "mirror"))
+        assert hubs.read_bytes() == mirrored.read_bytes()
+    assert (tmp_path / "hub.safetensors").read_bytes() == (tmp_path / "mirror.safetensors").read_bytes()
+    assert hub.asked == []
+
+
+def test_a_mirror_from_the_hub_goes_on_where_the_connection_failed(tmp_path, hub, hub_params):
+    folder = tmp_path / "mirror"
+    hub.down = "test-"
+    with pytest.raises(UserError, match=r"stanford_dogs: found no answer from the hub.*run the same command"):
+        script.main(["--dest", str(folder), *map(str, hub_params)])
+    assert not (folder / "datasets").exists()
+    hub.asked.clear()
+    hub.down, hub.cuts = None, 1
+    script.main(["--dest", str(folder), *map(str, hub_params)])
+    assert set(downloads(hub)) == {"test-00000-of-00001.parquet", "tiny.pt"}
+    assert hub.cuts == 0
+    hub.asked.clear()
+    script.main(["--dest", str(folder), *map(str, hub_params)])
+    assert hub.asked == []
 
 
 def test_a_mirror_of_a_mirror_is_whole_and_enough_to_work_from_without_a_network(
@@ -163,3 +247,35 @@ def test_a_mirror_is_not_gathered_into_itself(params, first, monkeypatch):
     monkeypatch.setenv("TRADEOFF_MIRROR", str(first))
     with pytest.raises(UserError, match=r"DEST.*another folder"):
         script.main(["--dest", str(first), *map(str, params)])
+
+
+def test_checksums_and_revisions_in_params_mean_what_was_downloaded_also_where_a_mirror_holds_it(
+    tmp_path, hub, hub_params
+):
+    folder = tmp_path / "mirror"
+    script.main(["--dest", str(folder), *map(str, hub_params)])
+    training = hub.files["data/train-00000-of-00002.parquet"] + hub.files["data/train-00001-of-00002.parquet"]
+    right = {"revision": REVISION, "sha256": {"train": hashlib.sha256(training).hexdigest()}}
+    fetch("stanford_dogs", right, folder, tmp_path / "raw")
+    with pytest.raises(UserError, match=r"train images of .*mirror.*sha256.*expected 0{64}"):
+        fetch("stanford_dogs", right | {"sha256": {"train": "0" * 64}}, folder, tmp_path / "raw")
+    weights = study(hub_params, folder).params["backbones"]["tiny"]["weights"]
+    right = hashlib.sha256(hub.others["someone/tiny"]["tiny.pt"]).hexdigest()
+    fetch_weights(weights | {"sha256": right}, folder, tmp_path / "w.safetensors")
+    for key, wrong in (("sha256", "0" * 64), ("revision", "6" * 40)):
+        with pytest.raises(UserError, match=rf"weights\.{key}: found .* expected {wrong}"):
+            fetch_weights(weights | {key: wrong}, folder, tmp_path / "w.safetensors")
+    hub_params[1].write_text(HUB_OVERLAY.replace(REVISION, "6" * 40))
+    with pytest.raises(UserError, match=rf"train\.parquet of revision {REVISION}, not 6{{40}}"):
+        study(hub_params, folder)
+
+
+def test_weights_that_changed_in_a_mirror_are_refused(tmp_path, params, first):
+    second = tmp_path / "second"
+    list(mirrors.gather(study(params, first), second))
+    file = second / "weights/tiny.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"tiny\.safetensors: found sha256 .*copy it again"):
+        fetch_weights({"file": "tiny.safetensors"}, second, tmp_path / "w.safetensors")

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
 
+from benchmarks import planned as comparison
 from tests.data_support import MIRROR
 from tradeoff.artifacts import FIGURES, TABLES, available
 from tradeoff.errors import UserError
@@ -108,8 +110,11 @@ def test_the_counts_of_the_default_study_are_those_made_by_hand(sizes, anywhere)
         "gather": 1,
         "pareto_auc": 1,
         "write_metrics": 1,
+        "write_numbers": 1,
         "figures": len(available(study().summary(), FIGURES)),
         "tables": len(available(study().summary(), TABLES)),
+        "write_provenance": 1,
+        "write_explorer": 1,
     }
     # In batches of two, each shift runs in the process of an attack, and takes no time to start.
     shared = [job.start for job in planned({"compute": {"probes_per_job": 2}}, sizes) if job.rule == "probe"]
@@ -312,3 +317,29 @@ def test_the_plan_is_printed_with_and_without_a_measured_device(anywhere, capsys
     (tmp_path / calibration.FOLDER / "box.json").write_text(json.dumps({"rates": []}))
     with pytest.raises(UserError, match="another form"):
         script.main(["--device", "box", str(ROOT / "params.yaml")])
+
+
+def test_a_finished_study_is_compared_with_its_plan_by_the_plans_own_rules(sizes, anywhere):
+    root = "results/quickstart"
+    for file, rule, job, start, end in (
+        (f"{root}/study.json", "study", "study", 0, 50),
+        (f"{root}/probes/a.parquet", "probe", "probe a", 0, 100),
+        (f"{root}/figures/a.png", "figure_a", "a", 10, 13),
+        (f"{root}/figures/a.pdf", "figure_a", "a", 10, 14),  # of the same job
+        (f"{root}/figures/b.png", "figure_b", "b", 10, 11),
+    ):
+        record = {"rule": rule, "log": [job], "input": [], "starttime": start, "endtime": end}
+        write_json(comparison.METADATA / urlsafe_b64encode(file.encode()).decode(), record)
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).touch()
+    found = comparison.measured(study())
+    assert found == {"probe": (1, 100.0), "figures": (2, 5.0)}
+    assert comparison.table({"gather": (1, 2.0), "probe": (1, 80.0)}, found)[2:] == [
+        "| gather | 1 | 0 | 2.0 | 0.0 |  |",
+        "| probe | 1 | 1 | 80.0 | 100.0 | -20% |",
+        "| figures | 0 | 2 | 0.0 | 5.0 |  |",
+        "| total | 2 | 3 | 82.0 | 105.0 | -22% |",
+    ]
+    planned_seconds = comparison.planned(study(), sizes, DEVICE)
+    assert planned_seconds["gather"] == (1, DEVICE.artifact)
+    assert planned_seconds["write_explorer"] == (1, DEVICE.figure)

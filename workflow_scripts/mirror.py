@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     study = Study(params, mirror_folder(params["data"]["mirror"]))
     destination = Path(arguments.dest)
     check_destination(study, destination)
+    study.check_sources()
     for line in gather(study, destination):
         print(line, flush=True)
     if faults := verify(destination):

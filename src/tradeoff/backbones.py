@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tradeoff.checkpoints import State, translate
-from tradeoff.data.registry import mirrored_weights
+from tradeoff.data.registry import mirrored_weights, read_manifest
 from tradeoff.errors import UserError
 from tradeoff.families import FAMILIES, family_of
 from tradeoff.files import sha256_of, whole_file
@@ -202,11 +202,16 @@ def read_state(path: Path) -> State:
             return dict(load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
-        raise UserError(f"weights {path}", f"a broken file ({error})", "a whole safetensors file") from None
+        raise UserError(
+            f"weights {path}", f"a broken file ({error})", "a whole safetensors file", "fetch it again"
+        ) from None
     except Exception as error:  # torch.load: pickle, zip or end-of-file errors of any kind
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"weights {path}", f"a file that cannot be read safely ({first})", "safetensors, or tensors alone"
+            f"weights {path}",
+            f"a file that cannot be read safely ({first})",
+            "safetensors, or tensors alone",
+            "ask for such a file where it comes from, or convert it on a machine that may run its code",
         ) from None
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -240,13 +245,20 @@ def fetch_weights(
         file = _download(weights["hub"], weights["revision"], weights.get("filename", "model.safetensors"))
         about = {"source": weights["hub"], "revision": weights["revision"]}
     found = sha256_of(file)
-    if weights.get("sha256", found) != found:
-        raise UserError(
-            "backbones: weights.sha256",
-            f"{found} for {about['source']}",
-            weights["sha256"],
-            "the file is another one, or broken",
-        )
+    known = _known(file, mirror)
+    if known.get("sha256", found) != found:
+        raise UserError(f"weights {file}", f"sha256 {found}", known["sha256"], "copy it again")
+    for key, at_source in (
+        ("sha256", known.get("source_sha256", found)),
+        ("revision", known.get("revision")),
+    ):
+        if at_source is not None and weights.get(key) not in (None, at_source):
+            raise UserError(
+                f"backbones: weights.{key}",
+                f"{at_source} for {about['source']}",
+                weights[key],
+                "the file is another one, or broken: fetch it again, or correct the params",
+            )
     state = read_state(file)  # says so now when the file is broken
     as_it_is = file.suffix == ".safetensors"
     if spec is not None:
@@ -263,6 +275,13 @@ def fetch_weights(
         else:
             _write(state, temporary)
     return about | {"source_sha256": found}
+
+
+def _known(file: Path, mirror: Path | None) -> dict[str, Any]:
+    """What a mirror's manifest says of a file in it; nothing of others."""
+    if mirror is None or not file.is_relative_to(mirror):
+        return {}
+    return read_manifest(mirror).get(file.relative_to(mirror).as_posix(), {})
 
 
 def _local(name: str, mirror: Path | None) -> Path:
@@ -285,19 +304,29 @@ def _download(repository: str, revision: str | None, filename: str) -> Path:
     where = f"backbones: weights of {repository}"
     if revision is None:
         raise UserError(
-            f"{where}, revision", "none", "the commit to download, 40 hexadecimal digits", "see the hub"
+            f"{where}, revision",
+            "none",
+            "the commit to download, 40 hexadecimal digits",
+            f"see https://huggingface.co/{repository}/commits/main",
         )
     try:
         return Path(hf_hub_download(repository, filename, revision=revision))
     except RevisionNotFoundError:
         raise UserError(
-            f"{where}, revision", f"no commit {revision}", "a commit of this repository"
+            f"{where}, revision",
+            f"no commit {revision}",
+            "a commit of this repository",
+            f"see https://huggingface.co/{repository}/commits/main",
         ) from None
     except RepositoryNotFoundError:
-        raise UserError(where, "no such public repository", "a repository of the hub") from None
+        raise UserError(
+            where, "no such public repository", "a repository of the hub", "check weights.hub"
+        ) from None
     except Exception as error:  # whatever the hub's client meets on its way: network, disk, certificates
         if isinstance(error, EntryNotFoundError) and getattr(error, "response", None) is not None:
-            raise UserError(f"{where}, filename", f"no file {filename}", "a file of that commit") from None
+            raise UserError(
+                f"{where}, filename", f"no file {filename}", "a file of that commit", "check weights.filename"
+            ) from None
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             where, f"no download ({first})", "a connection to the hub", "or a mirror folder (TRADEOFF_MIRROR)"

@@ -17,6 +17,13 @@ from tradeoff.errors import UserError
 from tradeoff.files import read_json, sha256_of, whole_file, write_json
 from tradeoff.study import Study
 
+FETCHING = ".fetching"
+# What a dataset's source.json says that is worth keeping in the manifest.
+ORIGIN = (
+    *("repository", "revision", "test_repository", "test_revision"),
+    *("files", "source_sha256", "licence", "citation"),
+)
+
 
 def gather(study: Study, destination: Path) -> Iterator[str]:
     """Bring everything that the study needs into `destination`; yield a line for each file.
@@ -37,6 +44,7 @@ def gather(study: Study, destination: Path) -> Iterator[str]:
             yield f"{backbone}: pre-trained here, not mirrored"
         else:
             yield _weights(study, weights, destination)
+    shutil.rmtree(destination / FETCHING, ignore_errors=True)
 
 
 def verify(mirror: Path) -> list[str]:
@@ -65,17 +73,14 @@ def _dataset(study: Study, name: str, kind: str, destination: Path) -> Iterator[
         return
     from tradeoff.data.fetch import fetch
 
-    # Downloads continue in this folder, which no study looks at, and are only moved when they are whole.
-    fetched = destination / ".fetching" / name
+    # Downloads continue in this folder, which no study looks at, and are only moved out of it when they are whole.
+    fetched = destination / FETCHING / name
     fetch(name, study.definition(name), None, fetched)
     about = read_json(fetched / "source.json")
-    origin = {
-        key: about[key] for key in ("repository", "revision", "files", "licence", "citation") if key in about
-    }
+    origin = {key: about[key] for key in ORIGIN if key in about}
     for path in paths:
         source = fetched / Path(path).name
-        yield _bring(destination, path, partial(shutil.copyfile, source), origin)
-    shutil.rmtree(fetched)
+        yield _bring(destination, path, partial(shutil.move, source), origin)
 
 
 def _weights(study: Study, weights: dict[str, Any], destination: Path) -> str:

@@ -327,15 +327,19 @@ class Study:
         if self.mirror:
             return  # checked already: a mirror holds everything or is refused
         registry.check_hub(self.datasets(), self.params["datasets"])
-        for backbone in self.params["study"]["backbones"]:
-            weights = self.params["backbones"][backbone]["weights"]
-            if "hub" in weights and weights["revision"] is None:
-                raise UserError(
-                    f"backbones.{backbone}.weights.revision",
-                    "none",
-                    f"the commit of {weights['hub']} to download, 40 hexadecimal digits",
-                    f"find it under https://huggingface.co/{weights['hub']}/commits/main",
-                )
+        hubs = {
+            f"backbones.{name}.weights.revision": weights["hub"]
+            for name in self.params["study"]["backbones"]
+            if "hub" in (weights := self.params["backbones"][name]["weights"]) and weights["revision"] is None
+        }
+        if hubs:
+            file = "params.yaml" if self.name == "quickstart" else f"studies/{self.name}.yaml"
+            raise UserError(
+                ", ".join(hubs),
+                "none",
+                f"for each the commit to download of {', '.join(hubs.values())}, 40 hexadecimal digits",
+                f"state it in {file}; https://huggingface.co/<repository>/commits/main lists them",
+            )
 
     def mirrored_weights(self) -> list[str]:
         """Names that a mirror has for the weights of the study's backbones."""

@@ -11,7 +11,7 @@ import pickle
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,8 +206,8 @@ def evaluate(model: Classifier, split: Split, recipe: dict[str, Any]) -> tuple[f
     model.eval()
     correct, loss = 0, 0.0
     with torch.no_grad():
-        for start in range(0, len(split.labels), EVALUATION_BATCH):
-            images, labels, _ = to_device(split, slice(start, start + EVALUATION_BATCH), model.mean.device)
+        for rows, following in _slices(len(split.labels), EVALUATION_BATCH):
+            images, labels, _ = to_device(split, rows, model.mean.device, following)
             with _precision(recipe["precision"], images.device):
                 logits = model(images).float()
             correct += int((logits.argmax(1) == labels).sum())
@@ -240,12 +240,11 @@ class _Batches:
             generator = torch.Generator().manual_seed(_seed(self.job.seed, epoch, 1))
             self.order = torch.randperm(len(self.job.train.labels), generator=generator).numpy()
             self.epoch = epoch
-        size = self.job.recipe["batch_size"]
-        rows = np.sort(self.order[index * size : (index + 1) * size])  # sorted: memory-mapped reads in order
-        rows, weight = self.job.team.share(rows)
+        rows, weight = self._rows(index)
         device = self.job.device
         if self.features is None:
-            images, labels, ids = to_device(self.job.train, rows, device)
+            following, _ = self._rows(index + 1)  # none after the last of an epoch
+            images, labels, ids = to_device(self.job.train, rows, device, following)
             settings = self.job.recipe["augmentation"]
             if settings is not None:
                 images = augmented(images, ids, settings, Noise(self.job.seed, (AUGMENTATION_STREAM, step)))
@@ -258,13 +257,25 @@ class _Batches:
             weight,
         )
 
+    def _rows(self, index: int) -> tuple[np.ndarray, float]:
+        """Return this process's rows of a batch of the epoch, and the weight of their mean loss."""
+        size = self.job.recipe["batch_size"]
+        rows = np.sort(self.order[index * size : (index + 1) * size])  # sorted: memory-mapped reads in order
+        return self.job.team.share(rows)
+
+
+def _slices(n: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the rows of each batch in order, with those of the batch after it."""
+    for start in range(0, n, size):
+        yield slice(start, start + size), slice(start + size, start + 2 * size)
+
 
 def _features(job: Job) -> Tensor:
     job.model.eval()
     parts, size = [], job.recipe["batch_size"]  # no more memory than a step of any other strategy
     with torch.no_grad():
-        for start in range(0, len(job.train.labels), size):
-            images, _, _ = to_device(job.train, slice(start, start + size), job.device)
+        for rows, following in _slices(len(job.train.labels), size):
+            images, _, _ = to_device(job.train, rows, job.device, following)
             with _precision(job.recipe["precision"], images.device):
                 parts.append(job.model.features(images).float())
     return torch.cat(parts)

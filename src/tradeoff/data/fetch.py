@@ -9,7 +9,7 @@ from typing import Any
 from tradeoff.data import raw, registry
 from tradeoff.data.hub import download
 from tradeoff.data.raw import RawDataset
-from tradeoff.data.readers import read_folder, read_generated, read_parquet
+from tradeoff.data.readers import check_sum, read_folder, read_generated, read_parquet
 from tradeoff.data.source import Columns, DatasetSource, Hub
 from tradeoff.errors import UserError
 from tradeoff.files import digest_of
@@ -94,7 +94,19 @@ def _read(
             known = registry.read_manifest(mirror)
             mirrored = {split: known.get(f"datasets/{name}/{split}.parquet", {}) for split in registry.SPLITS}
             stated = {split: about["sha256"] for split, about in mirrored.items() if about}
-            return read_parquet(name, source, files, dict.fromkeys(files, Columns()), stated | sha256, cache)
+            # Checksums in params are of what is downloaded; a mirror that was gathered knows those of its sources.
+            if sources := mirrored["train"].get("source_sha256"):
+                for split, found in sources.items():
+                    check_sum(
+                        name,
+                        split,
+                        f"{split} images of {mirror}, where they came from",
+                        found,
+                        sha256.get(split),
+                    )
+            else:
+                stated |= sha256
+            return read_parquet(name, source, files, dict.fromkeys(files, Columns()), stated, cache)
         case _:
             return _download(name, source, _hub(name, source, definition), scratch)
 

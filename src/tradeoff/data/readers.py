@@ -75,15 +75,9 @@ def read_parquet(
     read = [
         _check_file(split, path, columns[split], source) for split, paths in files.items() for path in paths
     ]
-    for split, expected in sha256.items():
-        found = _joined_sha256(files[split])
-        if found != expected:
-            raise UserError(
-                f"dataset {name}: {', '.join(path.name for path in files[split])}",
-                f"sha256 {found}",
-                expected,
-                f"fetch it again, or correct datasets.{name}.sha256.{split}",
-            )
+    sums = {split: _joined_sha256(paths) for split, paths in files.items()}
+    for split, paths in files.items():
+        check_sum(name, split, ", ".join(path.name for path in paths), sums[split], sha256.get(split))
     loaded = {split: _load(paths, scratch / split) for split, paths in files.items()}
     labels = {split: columns[split].label for split in files}
     class_names = _names(name, loaded, labels, source.classes, columns["train"].offset)
@@ -110,7 +104,20 @@ def read_parquet(
     }
     validation = "validation" in files or official
     train = tables("train", "validation") if "validation" in files else tables("train")
-    return RawDataset(class_names, domain_names, validation, train, tables("test"), {"files": read})
+    return RawDataset(
+        class_names, domain_names, validation, train, tables("test"), {"files": read, "source_sha256": sums}
+    )
+
+
+def check_sum(name: str, split: str, files: str, found: str, expected: str | None) -> None:
+    """UserError unless the files of a split have the checksum that is expected, if any is."""
+    if expected not in (None, found):
+        raise UserError(
+            f"dataset {name}: {files}",
+            f"sha256 {found}",
+            str(expected),
+            f"fetch it again, or correct datasets.{name}.sha256.{split}",
+        )
 
 
 def _as_png(images: np.ndarray, labels: np.ndarray) -> Iterator[pa.Table]:

@@ -164,8 +164,8 @@ def check_mirror(
 ) -> None:
     """Raise one UserError that names every file a mirror lacks, or holds cut short, of datasets and weights.
 
-    Sizes are compared with the mirror's manifest, if it has one. weights: names in the folder weights/; a file
-    that lies elsewhere under that name will do.
+    Sizes and revisions are compared with the mirror's manifest, if it has one. weights: names in the folder
+    weights/; a file that lies elsewhere under that name will do.
     """
     faults = []
     known = read_manifest(mirror)
@@ -181,6 +181,8 @@ def check_mirror(
                 faults.append(f"{name}/{path.name} missing")
             elif not is_whole_parquet(path) or _other_size(path, f"datasets/{name}/{path.name}", known):
                 faults.append(f"{name}/{path.name} cut short")
+            elif other := _other_revision(name, definition, known.get(f"datasets/{name}/{path.name}", {})):
+                faults.append(f"{name}/{path.name} {other}")
     for name in weights:
         path = mirror / "weights" / name
         if not path.is_file():
@@ -192,8 +194,15 @@ def check_mirror(
             str(mirror),
             "; ".join(faults),
             "whole files of everything the study needs",
-            "copy these files again",
+            "copy these files again, or gather them in another folder (make mirror)",
         )
+
+
+def _other_revision(name: str, definition: Definition, about: Mapping[str, Any]) -> str:
+    """Say that a mirrored file is of another revision than is asked for; nothing where it is not, or nobody knows."""
+    hub = source(name, definition).hub
+    asked, found = definition.get("revision", hub.revision if hub else None), about.get("revision")
+    return f"of revision {found}, not {asked}" if asked and found and not found.startswith(asked) else ""
 
 
 def _other_size(path: Path, name: str, manifest: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,6 +26,7 @@ class StreamedImages:
 
     def __init__(self, file: Path, starts: np.ndarray, stops: np.ndarray, form: Form) -> None:
         self.file, self.starts, self.stops, self.form = file, starts, stops, form
+        self.begun: tuple[np.ndarray, list[Future[np.ndarray]]] | None = None  # where they start, their parts
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -36,7 +37,26 @@ class StreamedImages:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Return the images of some rows, decoded."""
-        return self._decoded(self.starts[rows], self.stops[rows])
+        starts, stops = self.starts[rows], self.stops[rows]
+        begun, self.begun = self.begun, None
+        if begun is not None and np.array_equal(begun[0], starts):
+            jobs = begun[1]
+        elif _processes() > 1 and len(starts) > IMAGES_AT_ONCE:
+            jobs = self._begin(starts, stops)
+        else:
+            return _decode(self.file, starts, stops, self.form)
+        squares = np.empty((len(starts), *self.shape[1:]), dtype=np.uint8)
+        for part, job in zip(_parts(len(starts)), jobs, strict=True):
+            squares[part] = job.result()
+        return squares
+
+    def begin(self, rows: slice | np.ndarray) -> None:
+        """Let other processes decode some rows, so that they are there when these very rows are asked for next.
+
+        Memory then holds these besides the ones in use. With one core to work on it does nothing.
+        """
+        if _processes() > 1:
+            self.begun = (self.starts[rows], self._begin(self.starts[rows], self.stops[rows]))
 
     def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
         return self[:]
@@ -46,15 +66,9 @@ class StreamedImages:
         chosen = StreamedImages(self.file, self.starts[rows], self.stops[rows], self.form)
         return chosen[:] if np.prod(chosen.shape) <= KEPT_DECODED else chosen
 
-    def _decoded(self, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-        parts = list(_parts(len(starts)))
-        if len(parts) < 2 or _processes() == 1:
-            return _decode(self.file, starts, stops, self.form)
-        jobs = [_pool().submit(_decode, self.file, starts[p], stops[p], self.form) for p in parts]
-        squares = np.empty((len(starts), *self.shape[1:]), dtype=np.uint8)
-        for part, job in zip(parts, jobs, strict=True):
-            squares[part] = job.result()
-        return squares
+    def _begin(self, starts: np.ndarray, stops: np.ndarray) -> list[Future[np.ndarray]]:
+        parts = _parts(len(starts))
+        return [_pool().submit(_decode, self.file, starts[p], stops[p], self.form) for p in parts]
 
 
 def _parts(n: int) -> Iterator[slice]:

@@ -19,7 +19,7 @@ from tradeoff.study import Study
 # ASSUME: of a dataset that nobody has counted yet.
 UNKNOWN = {"train": 10_000, "test": 2_000}
 UNKNOWN_CLASSES = 100
-UNKNOWN_BYTES = 40_000  # of an image, encoded
+UNKNOWN_BYTES, DRAWN_BYTES = 40_000, 1_000  # of an image, encoded: a photograph, and one drawn by a program
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class Images:
             return _count_folder(Path(definition["folder"]), domain, source)
         parts = len(source.domains) if domain else 1
         splits = {split: n // parts for split, n in (source.images or UNKNOWN).items()}
-        size = source.megabytes * 10**6 or UNKNOWN_BYTES * sum(splits.values())
+        each = DRAWN_BYTES if source.generated else UNKNOWN_BYTES
+        size = source.megabytes * 10**6 or each * sum(splits.values())
         return Counts(splits, source.classes or UNKNOWN_CLASSES, size, bool(source.images))
 
     def _files(self, name: str, definition: dict[str, Any]) -> list[Path]:

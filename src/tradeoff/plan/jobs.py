@@ -260,12 +260,18 @@ class Jobs:
         )
         figures = available(summary, FIGURES)
         if "frontiers" in figures:
-            for rule, file in (("pareto_auc", "tables/pareto_auc.csv"), ("write_metrics", "metrics.json")):
+            made = {"pareto_auc": "tables/pareto_auc.csv", "write_metrics": "metrics.json"}
+            for rule, file in (made | {"write_numbers": "numbers.tex"}).items():
                 yield Job(rule, file, start="artifact", done=self._there(root / file))
         for name in figures:
             yield Job("figures", name, start="figure", done=self._there(root / "figures" / f"{name}.png"))
         for name in available(summary, TABLES):
             yield Job("tables", name, start="artifact", done=self._there(root / "tables" / f"{name}.md"))
+        for rule, file, start in (
+            ("write_provenance", "provenance.json", "artifact"),
+            ("write_explorer", "explorer.html", "figure"),
+        ):
+            yield Job(rule, file, start=start, done=self._there(root / file))
 
     # --- what is done
 

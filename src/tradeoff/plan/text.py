@@ -8,7 +8,8 @@ from tradeoff.plan.jobs import Job
 
 RULES = (
     *("fetch_dataset", "pack_dataset", "fetch_backbone", "pretrain_backbone", "fine_tune", "probe"),
-    *("gather", "pareto_auc", "write_metrics", "figures", "tables"),
+    *("gather", "pareto_auc", "write_metrics", "write_numbers", "figures", "tables"),
+    *("write_provenance", "write_explorer"),
 )
 HEAD = ("jobs", "snapshots", "image-attacks", "FLOPs", "disk", "hours", "at most")
 SHOWN = 5  # of each kind of choice
