@@ -45,7 +45,8 @@ def study(root: Path) -> Path:
     schedule = {**ROBUST["rft_sched"], "sweep": {"t1": [0.1, 0.25]}}
     write_study(
         root,
-        strategies=("lora",),
+        datasets=("cifar10",),
+        strategies=("lora", "bitfit"),
         variants=("rank 4", "rank 8"),
         objectives=("standard", "rft_fix", "rft_sched"),
         sections={"rft_fix": {"epsilon": "4/255"}, "rft_sched": schedule},
@@ -54,7 +55,7 @@ def study(root: Path) -> Path:
         n=30,
     )
     made = read_sealed(root / "study.json")
-    made["params"] |= {"recipes": {}, "tuned": {"digits/tiny_vit/lora-rank4": {"learning_rate": 1e-3}}}
+    made["params"] |= {"recipes": {}, "tuned": {"cifar10/tiny_vit/lora-rank4": {"learning_rate": 1e-3}}}
     write_sealed(root / "study.json", made)
     return root
 

@@ -158,7 +158,9 @@ def test_a_checkpoint_that_is_a_pickle_with_code_in_it(tmp_path, refused):
 
 def test_a_disk_too_small_for_the_plan(tmp_path, refused, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10**6}))
-    line = refused(plan.main, "--disk", "params.yaml")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("study: {name: not_made_yet}\n")
+    line = refused(plan.main, "--disk", "params.yaml", overlay)
     assert re.search(
         r"disk: found 0\.0 GB free; expected \d+\.\d GB, .* of it for snapshots; free some space", line
     )
