@@ -67,7 +67,7 @@ def test_too_few_samples_prove_nothing() -> None:
 
 
 def test_gathering_puts_the_flag_into_flags_json(tmp_path: Path) -> None:
-    write_study(tmp_path, strategies=("full", "lora"), n=40)
+    write_study(tmp_path, strategies=("full", "lora"), n=40, shifts=(), corruptions=())
     study = tmp_path / "study.json"
     plan = read_sealed(study)
     folder = tmp_path / "probes" / RUN

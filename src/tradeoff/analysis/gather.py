@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tradeoff.analysis.contradictions import contradictions
 from tradeoff.analysis.masked import masked
 from tradeoff.analysis.outcomes import read_identity
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile
@@ -87,7 +88,7 @@ def gather(study: StudyFile, results: Path) -> Gathered:
             rows += table.select(PROBE_COLUMNS).to_pylist()
             found = json.loads((table.schema.metadata or {}).get(b"flags", b"[]"))
             flags += [{"run": name, "probe": probe, "flag": _words(flag)} for flag in found]
-        flags += [{"run": name, **flag} for flag in masked(rows)]
+        flags += [{"run": name, **flag} for flag in [*masked(rows), *contradictions(rows)]]
     return Gathered(_joined(probes), _joined(training), runs, flags, records)
 
 

@@ -91,7 +91,7 @@ def _search(counts: Mapping[str, Any], n: int) -> Iterable[str]:
             " a step too large, or randomness in the model"
         )
     fooled_by = counts.get("fooled_by", {})
-    white = sum(number for name, number in fooled_by.items() if name not in BLACK_BOXES)
+    white = any(name not in BLACK_BOXES for name in fooled_by)  # it took part, though it may have fooled none
     black = sum(number for name, number in fooled_by.items() if name in BLACK_BOXES)
     if white and n >= ENOUGH and black > BLACK_BOX * n:
         yield (
