@@ -279,7 +279,8 @@ class Study:
 
     def upstream(self) -> dict[str, str]:
         """The upstream dataset of each backbone for which it is known: pre-trained here, or stated in params."""
-        return self.params["tasks"]["upstream"] | self.pretrained()
+        stated: dict[str, str] = self.params["tasks"]["upstream"]
+        return stated | self.pretrained()
 
     def task_data(self, task: str) -> dict[str, str]:
         """The packed folders that a task's measurement reads, by dataset reference."""

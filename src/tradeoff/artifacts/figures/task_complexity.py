@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from tradeoff.analysis.points import under
 from tradeoff.analysis.rank_correlation import rank_correlations
 from tradeoff.artifacts import style
+from tradeoff.artifacts.curves import End
 from tradeoff.artifacts.labels import label_ends, name_places
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
@@ -17,7 +18,8 @@ MEASURES = {"separability": "Class separability", "similarity": "Similarity to u
 # What is on y, with its name, and what turns it into the units of the axis.
 VALUES = {"auc": ("Trade-off AUC", 1.0), "above_average": ("Above average (%)", 100.0)}
 GROUP = ["backbone", "objective", "family"]
-LEAST_NAMED = 0.12  # inches of axes that a name at its right takes
+# Inches: a row of axes with all around it, at most; what is around; a letter above it; a name at its right.
+HIGHEST, AROUND, LETTER, NAME = 2.7, 0.65, 0.05, 0.125
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -40,31 +42,42 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     families = [family for family in results.families if family in set(drawn["family"])]
     # One strategy alone has no average to be above of.
     columns = list(VALUES) if len(families) > 1 else ["auc"]
-    height = min(2.3, (style.PAGE - 0.6) / len(rows))
-    named = LEAST_NAMED * len(families) <= height - 0.9
-    fig = style.figure(
-        style.TWO_COLUMNS if len(columns) > 1 else 0.7 * style.TWO_COLUMNS, 0.6 + height * len(rows)
-    )
+    height = min(HIGHEST, (style.PAGE - 0.6) / len(rows))
+    left = height - AROUND - LETTER * drawn["dataset"].str.len().max()
+    named = NAME * len(families) <= left
+    width = style.TWO_COLUMNS if len(columns) > 1 else 0.7 * style.TWO_COLUMNS
+    fig = style.figure(width, 0.6 + height * len(rows))
     grid = fig.subplots(len(rows), len(columns), squeeze=False)
+    ends = {}
     for line, (backbone, measure, part) in zip(grid, rows, strict=True):
         for axes, value in zip(line, columns, strict=True):
-            _draw_points(axes, part, measure, value, named=named)
+            ends[axes] = _draw_points(axes, part.dropna(subset=[measure]), measure, value)
             several = f", {backbone}" if drawn["backbone"].nunique() > 1 else ""
             axes.set(xlabel=MEASURES[measure] + several, ylabel=VALUES[value][0])
-    if not named:
+    for line, (_, measure, part) in zip(grid, rows, strict=True):
+        tasks = part.dropna(subset=[measure]).drop_duplicates("dataset")
+        places = dict(zip(tasks["dataset"], tasks[measure], strict=True))
+        for axes in line:
+            name_places(axes, places)
+    if named:
+        for axes, names in ends.items():  # last, when all else has its room
+            label_ends(axes, names)
+    else:
         style.key(fig, families)
     confidence = results.study["params"]["tradeoff"]["confidence"] * 100
     style.note(
         fig,
         f"{results.threat}; {results.objective_labels[objective]}; bars: {confidence:g}% intervals"
-        f"{two_noted(drawn['seeds'])}; at the right, ρ: rank correlation over datasets{_unknown(drawn)}",
+        f"{two_noted(drawn['seeds'])}{'; numbers: rank correlation over datasets' if named else ''}{_unknown(drawn)}",
     )
     return fig, table
 
 
-def _draw_points(axes: Axes, part: pd.DataFrame, measure: str, value: str, *, named: bool) -> None:
-    """A strategy's points are joined by rising x, and stand side by side with the others' at a dataset."""
-    part = part.dropna(subset=[measure])
+def _draw_points(axes: Axes, part: pd.DataFrame, measure: str, value: str) -> list[End]:
+    """A strategy's points are joined by rising x, and stand side by side with the others' at a dataset.
+
+    Return where each strategy's line ends, with its name, rank correlation and colour.
+    """
     factor = VALUES[value][1]
     low, high = ("low", "high") if value == "auc" else (f"{value}_low", f"{value}_high")
     families = list(part["family"].unique())
@@ -81,10 +94,7 @@ def _draw_points(axes: Axes, part: pd.DataFrame, measure: str, value: str, *, na
         rho = points[f"rho_{value}_{measure}"].iloc[0]
         said = "" if pd.isna(rho) else f" {signed(rho, 2)}"
         ends.append((x.iloc[-1], y.iloc[-1], one.label + said, one.colour))
-    if named:
-        label_ends(axes, ends)
-    places = part.drop_duplicates("dataset")
-    name_places(axes, dict(zip(places["dataset"], places[measure], strict=True)))
+    return ends
 
 
 def _unknown(drawn: pd.DataFrame) -> str:
