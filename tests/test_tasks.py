@@ -28,9 +28,13 @@ from tradeoff.data.splits import split_rows
 from tradeoff.errors import UserError
 from tradeoff.params import load_params
 from tradeoff.params.yaml_files import merge
+from tradeoff.plan.jobs import Jobs
+from tradeoff.plan.sizes import Sizes
 from tradeoff.seals import read_sealed, write_sealed
+from tradeoff.status import jobs
 from tradeoff.study import Study
 from tradeoff.tasks import measure_task
+from tradeoff.tracking import study_stages
 from workflow_scripts import gather_tasks
 
 DEFAULT = Path(__file__).parents[1] / "params.yaml"
@@ -243,6 +247,25 @@ def test_upstream_data_come_from_pretraining_or_from_params() -> None:
 def test_upstream_data_that_cannot_be_are_refused(upstream: dict[str, str], words: str) -> None:
     with pytest.raises(UserError, match=words):
         study(tasks={"upstream": upstream})
+
+
+def test_tasks_are_planned_followed_and_versioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = study(study=THREE, tasks={"images": 300})
+    planned = [job for job in Jobs(one, Sizes(tmp_path / "sizes.json")).all() if job.rule == "measure_task"]
+    assert [job.name for job in planned] == list(one.tasks)
+    work = {job.name: sum(each.images for each in job.work) for job in planned}
+    assert work["digits/glyph_vit"] == 600  # its own, and the upstream data's
+    assert work["glyphs/glyph_vit"] == 300
+    path = tmp_path / one.root / "tasks" / "digits" / "glyph_vit" / "task.json"
+    states = {job.name: job.state for job in jobs(one, tmp_path) if job.rule == "measure_task"}
+    assert states == dict.fromkeys(one.tasks, "waiting")
+    write_sealed(path, {"digest": one.summary()["tasks"][0]["digest"]})
+    states = {job.name: job.state for job in jobs(one, tmp_path) if job.rule == "measure_task"}
+    assert states["digits/glyph_vit"] == "done"
+    for made, versioned in ((one, True), (study(), False)):
+        outs = study_stages(made, [])["stages"]["artifacts"]["outs"]
+        assert ({f"{made.root}/tasks": {"persist": True}} in outs) == versioned
 
 
 # --- gathered

@@ -274,7 +274,7 @@ class Study:
             "upstream_definition": self.definition(registry.split_reference(upstream)[0]) if upstream else {},
             "images": self.params["tasks"]["images"],
             "split": {"validation_share": data["validation_share"], "split_seed": data["split_seed"]},
-            "compute": self._compute("threads", "deterministic"),
+            "compute": self._compute(*OF_A_JOB),
         }
 
     def upstream(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from tradeoff.analysis.points import under
 from tradeoff.analysis.rank_correlation import rank_correlations
 from tradeoff.artifacts import style
-from tradeoff.artifacts.curves import End
+from tradeoff.artifacts.curves import End, images_noted
 from tradeoff.artifacts.labels import label_ends, name_places
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
@@ -64,10 +64,11 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             label_ends(axes, names)
     else:
         style.key(fig, families)
+    images = images_noted(drawn.rename(columns={"samples": "n"}))
     confidence = results.study["params"]["tradeoff"]["confidence"] * 100
     style.note(
         fig,
-        f"{results.threat}; {results.objective_labels[objective]}; bars: {confidence:g}% intervals"
+        f"{results.threat}; {results.objective_labels[objective]}; {images}; bars: {confidence:g}% intervals"
         f"{two_noted(drawn['seeds'])}{'; numbers: rank correlation over datasets' if named else ''}{_unknown(drawn)}",
     )
     return fig, table
