@@ -10,7 +10,9 @@ def task_data(wildcards):
 rule measure_task:
     """Separability of a dataset's classes in a backbone's features, and similarity to its upstream data."""
     input:
-        data=lambda wildcards: [packed_files(folder) for folder in task_data(wildcards).values()],
+        data=lambda wildcards: [
+            packed_files(folder) for folder in task_data(wildcards).values()
+        ],
         weights=f"{STUDY.root}/backbones/{{backbone}}/weights.safetensors",
     output:
         f"{STUDY.root}/tasks/{{dataset}}/{{backbone}}/task.json",
