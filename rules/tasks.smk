@@ -3,10 +3,6 @@
 from tradeoff.task_code import task_code
 
 
-def task_data(wildcards):
-    return STUDY.task_data(f"{wildcards.dataset}/{wildcards.backbone}")
-
-
 rule measure_task:
     """Separability of a dataset's classes in a backbone's features, and similarity to its upstream data."""
     input:
