@@ -20,6 +20,7 @@ include: "rules/tuning.smk"
 include: "rules/runs.smk"
 include: "rules/probes.smk"
 include: "rules/tradeoff.smk"
+include: "rules/tasks.smk"
 include: "rules/artifacts.smk"
 
 

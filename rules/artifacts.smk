@@ -130,6 +130,7 @@ rule write_provenance:
         rules.study.output,
         rules.gather.output.record,
         rules.pareto_auc.output.record if METRICS else [],
+        rules.gather_tasks.output.record if STUDY.tasks else [],
         rules.write_metrics.output.record if METRICS else [],
         rules.write_numbers.output.record if METRICS else [],
         expand(f"{STUDY.root}/figures/{{figure}}.record.json", figure=DRAWN),

@@ -153,6 +153,11 @@ def code_of_probe(wildcards):
     return probe_code(run_of(wildcards).spec, config["probes"][wildcards.probe])
 
 
+def task_data(wildcards):
+    """The packed folders that a task's measurement reads, by dataset reference."""
+    return STUDY.task_data(f"{wildcards.dataset}/{wildcards.backbone}")
+
+
 def probe_job(run, name):
     """One probe of a run, for a job that does several: the arguments of `workflow_scripts.probe`, and its log."""
     of_probe = SimpleNamespace(run=run, probe=name)

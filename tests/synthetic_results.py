@@ -140,11 +140,35 @@ def write_study(
     }
     study = {"study": {"name": root.name, "title": "Made-up study"}, "params": params, "runs": runs}
     study["backbones"] = dict.fromkeys(backbones, BACKBONE)
+    study["tasks"] = [
+        _write_task(root, dataset, backbone, data, number)
+        for number, (dataset, backbone) in enumerate((d, b) for d in datasets for b in backbones)
+        if len(datasets) > 2
+    ]
     study["datasets"] = {split_reference(run["dataset"])[0]: _data(run) for run in runs}
     write_sealed(root / "study.json", study)
     for run in runs:
         seal_run(root, run)
     return study
+
+
+def _write_task(root: Path, dataset: str, backbone: str, data: str, number: int) -> dict[str, Any]:
+    """task.json, of a dataset that is the harder the later it stands; return what study.json says of it.
+
+    Of every other backbone the upstream data are not known.
+    """
+    name = f"{dataset}/{backbone}"
+    packed = data.format(dataset) if data else str(root / "packed" / dataset)
+    task = {"task": name, "dataset": dataset, "backbone": backbone, "digest": digest_of(name)}
+    task |= {"data": packed, "code": "c0de"}
+    noise = np.random.default_rng([5, number])
+    about = {"digest": task["digest"], "code": "c0de", "weights_sha256": MADE_WITH["weights_sha256"]}
+    about |= {"data_digests": {dataset: _data_digest(task)}, "versions": {"python": "3.11"}}
+    about |= {"spec": {"upstream": "glyphs"}, "images": 2000, "classes": 10 + number}
+    about |= {"separability": 0.8 - 0.05 * number, "neighbour_accuracy": 0.9 - 0.06 * number}
+    about |= {"similarity": 0.7 + 0.02 * noise.standard_normal()}
+    write_sealed(root / "tasks" / name / "task.json", about)
+    return task
 
 
 def seal_run(root: Path, run: dict[str, Any]) -> None:

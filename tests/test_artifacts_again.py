@@ -23,12 +23,13 @@ MAKE = """
 import sys
 from tradeoff.artifacts import FIGURES, TABLES, available
 from tradeoff.files import read_json
-from workflow_scripts import (draw_figure, gather, pareto_auc, write_explorer, write_metrics, write_numbers,
-    write_table)
+from workflow_scripts import (draw_figure, gather, gather_tasks, pareto_auc, write_explorer, write_metrics,
+    write_numbers, write_table)
 
 root = sys.argv[1]
 results = ["--results", root]
 gather.main(["--study", f"{root}/study.json", *results])
+gather_tasks.main(results)
 pareto_auc.main([*results, "--bootstrap", "20"])
 study = read_json(f"{root}/study.json")
 for name in available(study, FIGURES):
@@ -45,7 +46,7 @@ def study(root: Path) -> Path:
     schedule = {**ROBUST["rft_sched"], "sweep": {"t1": [0.1, 0.25]}}
     write_study(
         root,
-        datasets=("cifar10",),
+        datasets=("cifar10", "letters", "kana"),
         strategies=("lora", "bitfit"),
         variants=("rank 4", "rank 8"),
         objectives=("standard", "rft_fix", "rft_sched"),

@@ -20,6 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
+from scipy.stats import spearmanr
 from synthetic_results import GRID, RAMPS, ROBUST, SEVEN, seal_run, write_study
 
 from tradeoff.analysis.points import under
@@ -34,7 +35,7 @@ from tradeoff.artifacts.tables import auc as auc_table
 from tradeoff.artifacts.tables import objectives
 from tradeoff.errors import UserError
 from tradeoff.seals import read_sealed, write_sealed
-from workflow_scripts import draw_figure, gather, pareto_auc
+from workflow_scripts import draw_figure, gather, gather_tasks, pareto_auc
 
 REPORT = Path(__file__).parents[1] / "report"
 TWELVE = (*SEVEN, "norm", "lp_ft", "dora", "vpt", "union")
@@ -43,6 +44,7 @@ TWELVE = (*SEVEN, "norm", "lp_ft", "dora", "vpt", "union")
 def study(root: Path, **settings: object) -> Results:
     write_study(root, n=60, **settings)  # type: ignore[arg-type]
     gather.main(["--study", str(root / "study.json"), "--results", str(root)])
+    gather_tasks.main(["--results", str(root)])
     pareto_auc.main(["--results", str(root), "--bootstrap", "20"])
     return Results(root)
 
@@ -159,9 +161,11 @@ def ticks_out_of_view(fig: Figure) -> set[Text]:
 
 ROBUST_FIGURES = [name for name, entry in FIGURES.items() if {"robust", "ramps"} & set(entry.needs)]
 SWEEP_FIGURES = [name for name, entry in FIGURES.items() if "sweep" in entry.needs]
-PLAIN_FIGURES = [name for name in FIGURES if name not in ROBUST_FIGURES + SWEEP_FIGURES]
+TASK_FIGURES = [name for name, entry in FIGURES.items() if "several datasets" in entry.needs]
+PLAIN_FIGURES = [name for name in FIGURES if name not in ROBUST_FIGURES + SWEEP_FIGURES + TASK_FIGURES]
 DRAWN = [(fixture, name) for fixture in ("one", "six", "sweep") for name in PLAIN_FIGURES]
 DRAWN += [(fixture, name) for fixture in ("sweep", "ranks") for name in SWEEP_FIGURES]
+DRAWN += [("six", name) for name in TASK_FIGURES]
 DRAWN += [("robust", name) for name in ROBUST_FIGURES if name != "ramps"]
 DRAWN += [
     ("robust", name)
@@ -422,6 +426,22 @@ def test_shift_compares_test_sets_at_the_same_snapshot_of_the_same_run(six: Resu
     assert set(data["test_set"]) == {"a", "b", "c"}
 
 
+def test_task_complexity_shows_each_strategy_at_each_dataset_with_its_rank_correlation(six: Results) -> None:
+    fig, data = draw(six, "task_complexity")
+    assert len(data) == 6 * len(SEVEN)
+    lora = data[data["family"] == "lora"].set_index("dataset")
+    tasks = six.tasks.set_index("dataset")
+    assert lora["separability"].to_dict() == tasks["separability"].to_dict()
+    found = spearmanr(lora["separability"], lora["auc"]).statistic
+    assert lora["rho_auc_separability"].to_list() == pytest.approx([found] * 6)
+    texts = [text.get_text() for axes in fig.axes for text in axes.texts]
+    assert texts.count("cub200") == 4  # two measures, by area and by percent above average
+    assert f"LoRA +{found:.2f}" in texts
+    _, _, bars = fig.axes[0].containers[SEVEN.index("lora")]
+    drawn = sorted(segment[:, 1].mean() for segment in bars[0].get_segments())
+    assert drawn == pytest.approx(sorted((lora["low"] + lora["high"]) / 2))
+
+
 def test_the_corruption_heatmap_shows_means_over_severities_at_the_last_snapshot(one: Results) -> None:
     fig, data = draw(one, "corruption_heatmap")
     rows = one.probes[(one.probes["strategy"] == "lora") & (one.probes["threat"] == "fog")]
@@ -439,6 +459,7 @@ def test_a_figure_that_the_study_cannot_support_is_refused_with_what_it_needs(tm
     assert available(made) == ["trajectories", "frontiers", "auc_heatmap", "training_curves"]
     refused = unavailable(made)
     assert refused["epsilon_curves"] == "give an attack probe several epsilons"
+    assert refused["task_complexity"] == "name three datasets or more in study.datasets"
     assert refused["shift"] == "list a shift probe in study.probes, on a dataset with a shifted test set"
     assert refused["validation_loss"] == "list a robust objective in study.objectives"
     assert refused["corruption_curves"] == "list a corruption probe in study.probes"

@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures = [f"figures/{name}" for name in available(study, FIGURES)]
     tables = [f"tables/{name}" for name in available(study, TABLES)]
     scored = ["tables/pareto_auc", "metrics", "numbers"] if "figures/frontiers" in figures else []
-    names = ["tables/gather", *scored, *tables, *figures]
+    measured = ["tables/tasks"] if study["tasks"] else []
+    names = ["tables/gather", *scored, *measured, *tables, *figures]
     write_provenance(results, [results / f"{name}.record.json" for name in names])
 
 

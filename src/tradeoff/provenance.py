@@ -43,6 +43,8 @@ def provenance(results: Path, artifacts: Iterable[Path]) -> dict[str, Any]:
     chain.add("study", results / "study.json", [], params=digest_of(study["params"]))
     for run in study["runs"]:
         chain.add_run(run)
+    for task in study["tasks"]:
+        chain.add_task(task)
     for record in artifacts:
         chain.add_artifact(record)
     return {
@@ -117,6 +119,19 @@ class _Chain:
             versions=about["versions"],
             **digest,
         )
+
+    def add_task(self, task: dict[str, Any]) -> None:
+        """Add the measurement of a task, with the backbone and the data that it was made from."""
+        path = self.results / "tasks" / task["task"] / "task.json"
+        about = read_sealed(path)
+        backbone = self._add_backbone(task["backbone"], Path(task["data"]))
+        weights = recorded_sum(backbone.with_name("weights.safetensors"), backbone)
+        _compare(path, about["weights_sha256"], weights, backbone)
+        sources = [backbone]
+        for reference, digest in about["data_digests"].items():
+            name, _ = split_reference(reference)
+            sources += self._add_data(packed_alike(Path(task["data"]), name), digest, path)
+        self.add("task", path, list(dict.fromkeys(sources)), params=about["spec"], **_made_with(about))
 
     def _add_backbone(self, name: str, data: Path) -> Path:
         record = self.results / "backbones" / name / "backbone.json"

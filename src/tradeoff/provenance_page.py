@@ -14,6 +14,7 @@ Product = dict[str, Any]
 KINDS = {
     "probe": "Probes",
     "run": "Runs",
+    "task": "Tasks",
     "backbone": "Backbones",
     "packed data": "Packed data",
     "fetched data": "Fetched data",

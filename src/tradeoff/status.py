@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from tradeoff.files import digest_of
 from tradeoff.study import Run, Study
 
 STATES = ("done", "at work", "failed", "waiting", "stale")
@@ -19,7 +20,10 @@ QUIET = 600.0
 
 @dataclass(frozen=True)
 class Job:
-    """One fine-tuning or probe. state: one of STATES; seconds: what it took, when done; says: its log's last line."""
+    """One fine-tuning, probe or measurement of a task.
+
+    state: one of STATES; seconds: what it took, when done and known; says: its log's last line.
+    """
 
     rule: str
     name: str
@@ -29,7 +33,7 @@ class Job:
 
 
 def jobs(study: Study, root: Path = Path(), now: float | None = None) -> Iterator[Job]:
-    """Yield every fine-tuning and probe of a study, by the files below `root`.
+    """Yield every fine-tuning, probe and measurement of a task of a study, by the files below `root`.
 
     stale: made with other settings than today's, so it will be made again.
     """
@@ -42,6 +46,10 @@ def jobs(study: Study, root: Path = Path(), now: float | None = None) -> Iterato
         yield _job("fine_tune", run.name, record.get("digest"), run.digest, cost, log, now)
         for probe in study.probes_of(run):
             yield _probe(study, run, probe, root, now)
+    for name, spec in study.tasks.items():
+        log = root / "logs" / study.name / "measure_task" / f"{name}.log"
+        record = _json(root / study.root / "tasks" / name / "task.json")
+        yield _job("measure_task", name, record.get("digest"), digest_of(spec), None, log, now)
 
 
 def report(study: Study, root: Path = Path(), now: float | None = None) -> list[str]:

@@ -20,10 +20,13 @@ from tradeoff.params.epsilon import parse_epsilon
 from tradeoff.params.load import Params
 from tradeoff.probe_code import probe_code
 from tradeoff.run_code import run_code
+from tradeoff.task_code import task_code
 from tradeoff.variants import Variant, variants
 
 # What of `compute` is part of every result.
 OF_A_JOB = ("threads", "deterministic")
+# Below so many datasets nothing can be said of how the trade-off moves with the task.
+FEWEST_TASKS = 3
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,47 @@ class Study:
         others += spec.get("test_sets", {}).get(dataset, [])
         return [dataset, *others] if others else []
 
+    # --- tasks
+
+    @cached_property
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        """Settings of what is measured of each dataset before fine-tuning, by dataset/backbone.
+
+        Only of studies that set it against the trade-off: with an attack, and on several datasets.
+        """
+        chosen = self.params["study"]
+        attacked = any(self.params["probes"][name]["kind"] == "attack" for name in chosen["probes"])
+        if not attacked or len(chosen["datasets"]) < FEWEST_TASKS:
+            return {}
+        cells = dict.fromkeys((run.dataset, run.backbone) for run in self.runs.values())
+        return {f"{dataset}/{backbone}": self._task(dataset, backbone) for dataset, backbone in cells}
+
+    def _task(self, dataset: str, backbone: str) -> dict[str, Any]:
+        data, upstream = self.params["data"], self.upstream().get(backbone)
+        return {
+            "dataset": dataset,
+            "definition": self.definition(registry.split_reference(dataset)[0]),
+            "backbone": backbone,
+            "backbone_spec": self.params["backbones"][backbone],
+            "pretraining": self.pretraining_spec(backbone) if backbone in self.pretrained() else None,
+            "upstream": upstream,
+            "upstream_definition": self.definition(registry.split_reference(upstream)[0]) if upstream else {},
+            "images": self.params["tasks"]["images"],
+            "split": {"validation_share": data["validation_share"], "split_seed": data["split_seed"]},
+            "compute": self._compute(*OF_A_JOB),
+        }
+
+    def upstream(self) -> dict[str, str]:
+        """The upstream dataset of each backbone for which it is known: pre-trained here, or stated in params."""
+        stated: dict[str, str] = self.params["tasks"]["upstream"]
+        return stated | self.pretrained()
+
+    def task_data(self, task: str) -> dict[str, str]:
+        """The packed folders that a task's measurement reads, by dataset reference."""
+        spec = self.tasks[task]
+        references = [spec["dataset"], *([spec["upstream"]] if spec["upstream"] else [])]
+        return {reference: self.packed(reference, spec["backbone"]) for reference in references}
+
     # --- data and backbones
 
     def domains(self, dataset: str) -> tuple[str, ...]:
@@ -307,6 +351,7 @@ class Study:
         references = [
             *self.params["study"]["datasets"],
             *self.pretrained().values(),
+            *(spec["upstream"] for spec in self.tasks.values() if spec["upstream"]),
             *itertools.chain.from_iterable(
                 self.test_sets(dataset, probe)
                 for dataset in self.params["study"]["datasets"]
@@ -349,7 +394,7 @@ class Study:
     def summary(self) -> dict[str, Any]:
         """The study as data, for results/<study>/study.json: params, and what results must say of their making.
 
-        That is digests and fingerprints of code: of datasets, backbones, runs and probes.
+        That is digests and fingerprints of code: of datasets, backbones, runs, probes and tasks.
         """
         return {
             "study": {"name": self.name, "title": self.params["study"]["title"]},
@@ -389,5 +434,16 @@ class Study:
                     },
                 }
                 for run in self.runs.values()
+            ],
+            "tasks": [
+                {
+                    "task": name,
+                    "dataset": spec["dataset"],
+                    "backbone": spec["backbone"],
+                    "digest": digest_of(spec),
+                    "data": self.packed(spec["dataset"], spec["backbone"]),
+                    "code": task_code(),
+                }
+                for name, spec in self.tasks.items()
             ],
         }

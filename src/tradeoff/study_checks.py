@@ -22,6 +22,7 @@ def check(study: "Study") -> None:
     _check_left_out(study)
     _check_headline(study)
     _check_tuning(study)
+    _check_upstream(study)
     for name in study.params["study"]["probes"]:
         _check_test_sets(study, name)
         _check_shortcuts(study, name)
@@ -122,6 +123,21 @@ def _check_tuning(study: "Study") -> None:
                     "no such cell in this study",
                     "dataset/backbone/strategy[/objective]",
                 )
+
+
+def _check_upstream(study: "Study") -> None:
+    """Upstream data exist, and are stated for backbones that there are and that are not pre-trained here."""
+    backbones = study.params["backbones"]
+    for backbone, reference in study.params["tasks"]["upstream"].items():
+        where = f"tasks.upstream.{backbone}"
+        if backbone not in backbones:
+            raise UserError(where, "no such backbone", f"one of {', '.join(backbones)}")
+        if "pretrain" in backbones[backbone]["weights"]:
+            raise UserError(
+                where, "a backbone that is pre-trained here", "weights that come with no data", "remove it"
+            )
+        name, domain = registry.split_reference(reference)
+        registry.check(name, study.params["datasets"], domain)
 
 
 def _check_test_sets(study: "Study", probe: str) -> None:

@@ -52,7 +52,7 @@ RUN_PARAMS = [
     ),
     *("snapshots", "strategies", "objectives", "robust_validation", "probes", "compute"),
 ]
-ARTIFACT_PARAMS = [*RUN_PARAMS, "tradeoff"]
+ARTIFACT_PARAMS = [*RUN_PARAMS, "tasks", "tradeoff"]
 PLOTS = {"robustness": "Robust accuracy under the headline threat", "accuracy": "Accuracy"}
 
 
@@ -72,7 +72,7 @@ def study_stages(study: Study, overlays: Sequence[str]) -> dict[str, Any]:
     runs = [f"{study.root}/{part}" for part in ("backbones", "runs", "probes")]
     attacked = "frontiers" in available(study.summary(), FIGURES)
     outputs = ["study.json", "tables", "figures", "explorer.html", "explorer.record.json"]
-    outputs += ["provenance.json", "provenance.md"]
+    outputs += ["provenance.json", "provenance.md", *(["tasks"] if study.tasks else [])]
     outputs += (
         ["metrics.record.json", "numbers.record.json", "numbers.json", "numbers.tex"] if attacked else []
     )
@@ -87,7 +87,7 @@ def study_stages(study: Study, overlays: Sequence[str]) -> dict[str, Any]:
         "artifacts": _stage(
             f"frontiers, tables, figures and metrics of {study.name}",
             [_recorded(file, "artifacts", overlays, "all"), check.format(" --made")],
-            [*CODE, "report", *runs],
+            [*CODE, "report", *runs, *(packed if study.tasks else [])],
             [*ARTIFACT_PARAMS, *_whole(overlays)],
             [*(f"{study.root}/{part}" for part in outputs), f"{study.root}/memory/artifacts.json"],
         ),

@@ -16,6 +16,7 @@ SEALED = (
         "manifest.json",
         "backbone.json",
         "run.json",
+        "task.json",
         "cost.json",
         "study.json",
         "provenance.json",

@@ -58,8 +58,8 @@ def gather(study: StudyFile, results: Path) -> Gathered:
     """
     probes, training, runs, flags = [], [], [], []
     records = [results / "study.json"]
-    weights = _weights(study, results)
-    tested = _TestedData(study)
+    weights = weights_of_today(study, results)
+    data = PackedData(study)
     for run in study["runs"]:
         name = run["run"]
         where = f"run {name}"
@@ -67,11 +67,12 @@ def gather(study: StudyFile, results: Path) -> Gathered:
         record = read_sealed(folder / "run.json")
         records.append(folder / "run.json")
         made_by = {"digest": run["digest"], "code": run["code"], "weights_sha256": weights[run["backbone"]]}
-        _compare(where, folder / "run.json", record, made_by)
+        check_made(where, folder / "run.json", record, made_by)
         runs.append(_columns_of(run) | {"digest": run["digest"]} | _parameters(record))
-        tested.check(run, folder / "run.json", {run["dataset"]: record["data_digest"]})
+        packed = Path(run["data"])
+        data.check(where, packed, folder / "run.json", {run["dataset"]: record["data_digest"]})
         log = _read(folder / "training.parquet", folder / "run.json", TRAINING_COLUMNS)
-        _compare(where, folder / "training.parquet", _identity(log), {"digest": run["digest"]})
+        check_made(where, folder / "training.parquet", _identity(log), {"digest": run["digest"]})
         training.append(_labelled(_numbers(log), run))
         rows: list[dict[str, Any]] = []
         for probe, digest in run["probes"].items():
@@ -80,10 +81,10 @@ def gather(study: StudyFile, results: Path) -> Gathered:
             table = _read(path, records[-1], PROBE_COLUMNS)
             identity = _identity(table)
             made_by = {"probe_digest": digest, "probe_code": run["probe_code"][probe]}
-            _compare(where, path, identity, made_by | _run_identity(record))
+            check_made(where, path, identity, made_by | _run_identity(record))
             outcomes = path.with_name(f"{probe}.outcomes.safetensors")
-            _compare(where, outcomes, read_identity(outcomes), identity)
-            tested.check(run, path, identity["data_digests"])
+            check_made(where, outcomes, read_identity(outcomes), identity)
+            data.check(where, packed, path, identity["data_digests"])
             probes.append(_labelled(table.select(PROBE_COLUMNS), run))
             rows += table.select(PROBE_COLUMNS).to_pylist()
             found = json.loads((table.schema.metadata or {}).get(b"flags", b"[]"))
@@ -109,30 +110,30 @@ def write_gathered(gathered: Gathered, folder: Path, code: str) -> None:
     write_record(folder / "gather.record.json", made, gathered.records, code)
 
 
-class _TestedData:
-    """The digest of each packed dataset that runs and probes say they were made with."""
+class PackedData:
+    """The digest of each packed dataset that runs, probes and tasks say they were made with."""
 
     def __init__(self, study: StudyFile) -> None:
         self.expected = study["datasets"]
-        self.known: dict[tuple[str, str], tuple[str, Path]] = {}
+        self.known: dict[Path, tuple[str, Path]] = {}
 
-    def check(self, run: dict[str, Any], path: Path, digests: dict[str, str]) -> None:
-        """Refuse a file of a run that was made with other data than a file before it, or than are packed now.
+    def check(self, where: str, folder: Path, path: Path, digests: dict[str, str]) -> None:
+        """Refuse a file that was made with other data than a file before it, or than are packed now.
 
+        where: whose file it is; folder: where one of the datasets is packed, the others beside it in the same form.
         digests: by dataset reference.
         """
         for reference, digest in digests.items():
             name, _ = split_reference(reference)
-            key = (run["backbone"], name)
-            if key not in self.known:
-                packed = packed_alike(Path(run["data"]), name)
-                self.known[key] = (
+            packed = packed_alike(folder, name)
+            if packed not in self.known:
+                self.known[packed] = (
                     (self._of_today(name, packed), packed) if packed.exists() else (digest, path)
                 )
-            known, source = self.known[key]
+            known, source = self.known[packed]
             if digest != known:
                 raise UserError(
-                    f"run {run['run']}",
+                    where,
                     f"the data digest {_short(digest)} of {name} in {path}",
                     f"{_short(known)}, as in {source}",
                     "it was made with other data: delete that file and rerun",
@@ -147,17 +148,17 @@ class _TestedData:
             "code": about["source"].get("code"),
             "packing_code": about.get("code"),
         }
-        _compare(f"dataset {name}", manifest, found, self.expected[name])
+        check_made(f"dataset {name}", manifest, found, self.expected[name])
         return PackedDataset.open(packed).digest
 
 
-def _weights(study: StudyFile, results: Path) -> dict[str, str]:
-    """The sha256 of each backbone's weights, once it is known to be today's."""
+def weights_of_today(study: StudyFile, results: Path) -> dict[str, str]:
+    """Return the sha256 of each backbone's weights; UserError unless they are today's."""
     weights = {}
     for name, expected in study["backbones"].items():
         record = results / "backbones" / name / "backbone.json"
         found = read_sealed(record)
-        _compare(f"backbone {name}", record, found, expected)
+        check_made(f"backbone {name}", record, found, expected)
         weights[name] = found["sha256"]["weights.safetensors"]
     return weights
 
@@ -185,7 +186,7 @@ def _identity(table: pa.Table) -> dict[str, Any]:
     return identity
 
 
-def _compare(where: str, path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+def check_made(where: str, path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
     """Refuse a file that says something else than expected of what it was made from."""
     for key, value in expected.items():
         if found.get(key) != value:

@@ -36,7 +36,7 @@ class Entry:
 
 
 _PROBES, _AREAS, _FRONTIERS = "tables/probes.parquet", "tables/pareto_auc.csv", "tables/frontiers.csv"
-_VARIANTS, _COURSES = "tables/variants.csv", "tables/courses.csv"
+_VARIANTS, _COURSES, _TASKS = "tables/variants.csv", "tables/courses.csv", "tables/tasks.csv"
 _TRAINING, _RUNS, _FLAGS = "tables/training.parquet", "tables/runs.csv", "tables/flags.json"
 _FIGURE, _TABLE = "tradeoff.artifacts.figures", "tradeoff.artifacts.tables"
 _OBJECTIVES = "Objectives"
@@ -51,6 +51,13 @@ FIGURES = {
     ),
     "frontiers": Entry(f"{_FIGURE}.frontiers", "Frontiers", "Trade-off", (_FRONTIERS, _AREAS), ("attack",)),
     "auc_heatmap": Entry(f"{_FIGURE}.auc_heatmap", "Trade-off AUC", "Trade-off", (_AREAS,), ("attack",)),
+    "task_complexity": Entry(
+        f"{_FIGURE}.task_complexity",
+        "Trade-off AUC by task complexity",
+        "Trade-off",
+        (_AREAS, _TASKS),
+        ("attack", "several datasets"),
+    ),
     "epsilon_curves": Entry(
         f"{_FIGURE}.epsilon_curves",
         "Accuracy against ε",
@@ -239,6 +246,10 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
     "several epsilons": (
         lambda study: len(threats(study)) > len(probes_of_kind(study, "attack")),
         "give an attack probe several epsilons",
+    ),
+    "several datasets": (
+        lambda study: bool(study["tasks"]),
+        "name three datasets or more in study.datasets",
     ),
     "recipes": (
         lambda study: bool(study["params"].get("tuned") or study["params"].get("recipes")),

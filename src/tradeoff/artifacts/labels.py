@@ -1,4 +1,4 @@
-"""Names at the ends of lines, pushed apart so that none overlaps another."""
+"""Names at the ends of lines, and above places, pushed apart so that none overlaps another."""
 
 from collections.abc import Sequence
 
@@ -41,6 +41,41 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
                 "relpos": (0, 0.5),
                 "shrinkA": 1,
                 "shrinkB": 2,
+            },
+        )
+
+
+def name_places(axes: Axes, places: dict[str, float]) -> None:
+    """Write names above the axes, upwards, each joined to its x; call it when the limits of the axes are final.
+
+    places: x in data coordinates, by name.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # axes of a figure
+    figure.draw_without_rendering()
+    size = 6.0
+    # More than names need: names at the right of the axes may take of its width afterwards.
+    gap = size * 1.8 * figure.dpi / 72 / axes.get_window_extent().width
+    to_axes = axes.transAxes.inverted()
+    exact = np.array([to_axes.transform(axes.transData.transform((x, 0)))[0] for x in places.values()])
+    for name, x, target in zip(places, exact, spread(exact, gap, 0.0, 1.0), strict=True):
+        axes.annotate(
+            name,
+            xy=(float(x), 1.0),
+            xytext=(float(target), 1.07),
+            xycoords="axes fraction",
+            fontsize=size,
+            rotation=90,
+            ha="center",
+            va="bottom",
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": "0.6",
+                "linewidth": 0.4,
+                "relpos": (0.5, 0),
+                "shrinkA": 0,
+                "shrinkB": 0,
             },
         )
 

@@ -124,6 +124,11 @@ class Results:
         """How robustness rose and fell."""
         return self._csv("courses", "pareto_auc")
 
+    @cached_property
+    def tasks(self) -> pd.DataFrame:
+        """How hard each dataset is for each backbone before fine-tuning."""
+        return self._csv("tasks", "tasks")
+
     def _parquet(self, name: str) -> pd.DataFrame:
         return self._wanted(pd.read_parquet(io.BytesIO(self._content(f"{name}.parquet", "gather"))))
 

@@ -44,6 +44,7 @@ def assemble() -> Schema:
                 "strategies": partial(_strategies()),
                 "objectives": partial(_objectives()),
                 "probes": {"type": "object", "description": "probes by name", **named(_probe())},
+                "tasks": TASKS,
                 "tradeoff": TRADEOFF,
                 "compute": COMPUTE,
             }
@@ -51,6 +52,8 @@ def assemble() -> Schema:
     }
 
 
+# A name, or name.domain.
+DATASET_REFERENCE = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"
 # What a run is one of each of: in the words of study.leave_out, and the type of its value.
 RUN_PARTS = {
     "dataset": "string",
@@ -63,7 +66,7 @@ STUDY = mapping(
     {
         "name": {"type": "string", "pattern": NAME, "description": "results lie under results/<name>"},
         "title": {"type": "string", "minLength": 1, "description": "one line for figures and the report"},
-        "datasets": names("datasets, or dataset.domain", r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"),
+        "datasets": names("datasets, or dataset.domain", DATASET_REFERENCE),
         "backbones": names("names of the section backbones"),
         "strategies": names("names of the section strategies"),
         "objectives": names("names of the section objectives"),
@@ -255,6 +258,19 @@ SNAPSHOTS = {
     ],
     "description": "which snapshots are kept: all, last, or {every: n}",
 }
+
+TASKS = mapping(
+    {
+        "images": integer(
+            1, "training images of a dataset, balanced over classes; two of each class at least"
+        ),
+        "upstream": {
+            "type": "object",
+            **named({"type": "string", "pattern": DATASET_REFERENCE}),
+            "description": "what backbones were pre-trained on, by backbone: a dataset; others have no similarity",
+        },
+    }
+)
 
 TRADEOFF = mapping(
     {

@@ -82,6 +82,7 @@ class Jobs:
         yield from self._backbones()
         for run in self.study.runs.values():
             yield from self.of_run(run)
+        yield from self._tasks()
         yield from self._artifacts()
 
     # --- data and backbones
@@ -250,6 +251,20 @@ class Jobs:
         """Whether a probe shares the process of one before it."""
         return any(probe in names[1:] and run.dataset in datasets for names, datasets in self.batches)
 
+    # --- tasks
+
+    def _tasks(self) -> Iterator[Job]:
+        for name, spec in self.study.tasks.items():
+            size = self.sizes.model(spec["backbone_spec"], {"name": "full", "params": {}})
+            images = 0
+            for reference in self.study.task_data(name):
+                counts = self.images.of(reference)
+                asked = max(spec["images"], 2 * counts.classes)
+                images += counts.used("train", spec["split"]["validation_share"], asked)
+            work = (Work("forward", spec["backbone_spec"]["model"], "", "fp32", size.forward, images),)
+            tags = {"dataset": spec["dataset"], "backbone": spec["backbone"]}
+            yield Job("measure_task", name, tags, work, work, done=self._is_done("measure_task", name))
+
     # --- artifacts
 
     def _artifacts(self) -> Iterator[Job]:
@@ -258,6 +273,10 @@ class Jobs:
         yield Job(
             "gather", "probes.parquet", start="artifact", done=self._there(root / "tables/probes.parquet")
         )
+        if self.study.tasks:
+            yield Job(
+                "gather_tasks", "tasks.csv", start="artifact", done=self._there(root / "tables/tasks.csv")
+            )
         figures = available(summary, FIGURES)
         if "frontiers" in figures:
             made = {"pareto_auc": "tables/pareto_auc.csv", "write_metrics": "metrics.json"}
