@@ -9,6 +9,6 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
     exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
-if ! { apt-get update -qq && apt-get install -qq --yes --no-install-recommends slurm-wlm munge; } > /dev/null 2>&1; then
+if ! { timeout 60 apt-get update -qq && timeout 180 apt-get install -qq --yes --no-install-recommends slurm-wlm munge; } > /dev/null 2>&1; then
     echo "Slurm is not here, and apt-get cannot install slurm-wlm and munge"
 fi
