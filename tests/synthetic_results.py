@@ -113,12 +113,13 @@ def write_study(
                 level = 0.98 - 0.06 * place / len(strategies) * 3 - 0.03 * cell - 0.02 * number
                 level *= _adaptation(objective)
                 _write_run(root, run, list(steps), place, noise, objective, level)
+                # All probes of a run see the same images: they agree on which are misclassified without attack.
+                margin = _margins(run, list(steps), n, level, place, noise)
                 for attack in attacks:
-                    _write_attack(root, run, attack, list(steps), list(epsilons), n, level, place, noise)
+                    _write_attack(root, run, attack, list(steps), list(epsilons), margin)
                 if shifts:
-                    _write_shift(root, run, list(steps), n, level, noise, shifts)
+                    _write_shift(root, run, list(steps), margin, shifts)
                 if corruptions:
-                    margin = _margins(run, list(steps), n, level, place, noise)
                     _write_corruptions(root, run, list(steps), margin, list(corruptions))
     params = {
         "study": {"name": root.name, "title": "Made-up study", "probes": list(probes)},
@@ -285,14 +286,11 @@ def _write_attack(
     probe: str,
     steps: list[int],
     epsilons: list[float],
-    n: int,
-    level: float,
-    place: int,
-    noise: np.random.Generator,
+    margin: np.ndarray,
 ) -> None:
     folder = root / "probes" / run["run"]
     folder.mkdir(parents=True, exist_ok=True)
-    margin = _margins(run, steps, n, level, place, noise)
+    n = margin.shape[1]
     failure = np.full((len(steps), n), 255, dtype=np.uint8)
     for index in range(len(epsilons), 0, -1):
         failure[margin < epsilons[index - 1]] = index
@@ -317,19 +315,16 @@ def _write_shift(
     root: Path,
     run: dict[str, Any],
     steps: list[int],
-    n: int,
-    level: float,
-    noise: np.random.Generator,
+    margin: np.ndarray,
     shifts: Sequence[str],
 ) -> None:
     folder = root / "probes" / run["run"]
-    margin = _margins(run, steps, n, level, 0, noise)
     shifted = [
-        (step, test_set, "shift", "", 0.0, int((margin[row] > 0.002 * number).sum()))
+        (step, test_set, "shift", "", 0.0, int((margin[row] >= 0.002 * number).sum()))
         for row, step in enumerate(steps)
         for number, test_set in enumerate([run["dataset"], *shifts])
     ]
-    _write_probe(folder / "shift.parquet", run, "shift", shifted, n)
+    _write_probe(folder / "shift.parquet", run, "shift", shifted, margin.shape[1])
     metadata = {"identity": json.dumps(_identity(run, "shift"))}
     save_file({"steps": np.array(steps)}, folder / "shift.outcomes.safetensors", metadata)
 
@@ -345,7 +340,7 @@ def _write_corruptions(
         for severity in (1, 3, 5)
     ]
     rows = [
-        (step, run["dataset"], "common", name, epsilon, int((margin[place] > least).sum()))
+        (step, run["dataset"], "common", name, epsilon, int((margin[place] >= least).sum()))
         for place, step in enumerate(steps)
         for name, epsilon, _, least in conditions
     ]

@@ -61,7 +61,7 @@ def test_training_logs_parameters_and_flags_arrive_too(root: Path) -> None:
     result = gathered(root)
     assert result.training.num_rows == 2 * STEPS[-1]
     assert [row["trainable"] for row in result.runs] == [1000, 2000]
-    assert {"run": RUN, "probe": "pgd", "flag": "robust above clean"} in result.flags
+    assert result.flags == [{"run": RUN, "probe": "pgd", "flag": "robust above clean"}]
 
 
 def test_equal_results_give_equal_bytes(root: Path) -> None:
