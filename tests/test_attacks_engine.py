@@ -232,6 +232,30 @@ def test_examples_found_in_bf16_count_only_when_the_model_itself_agrees():
     assert not result.fooled.any()
 
 
+@pytest.mark.parametrize("spec", [{"attack": "pgd", "steps": 4}, {"attack": "square", "queries": 4}])
+def test_in_bf16_the_last_point_is_judged_by_the_model_itself(spec):
+    class Hiding(torch.nn.Module):
+        """Right under autocast, but wrong in its own precision anywhere off the clean image."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, x):
+            off = (x - 0.5).abs().flatten(1).amax(1) > 0
+            zero = x.flatten(1).sum(1) * 0 * self.weight
+            wrong = off & (not torch.is_autocast_enabled("cpu"))
+            return torch.stack([zero + 1, zero + 2 * wrong], dim=1)
+
+    x, labels = torch.full((10, 3, 4, 4), 0.5), torch.zeros(10, dtype=torch.int64)
+    bf16 = Compute(precision="bf16")
+    result = attack(Hiding(), x, labels, torch.arange(10), threat(spec, 0.1), 0, bf16, keep_examples=True)
+    assert result.correct.all()
+    assert (result.steps_to_fool == 4).all()
+    with torch.no_grad():
+        assert (Hiding()(result.adversarial).argmax(1) == 1).all()
+
+
 def test_bf16_agrees_with_fp32_on_nearly_all_samples():
     images, labels, ids = held_out(100)
     searched = threat({"attack": "pgd", "steps": 5}, 0.08)
@@ -276,14 +300,24 @@ def test_in_bf16_logits_and_gradients_are_autocasts_but_weights_are_rounded_once
     assert [casts.shapes[shape] for shape in weights] == [0, 0, 0]
 
 
-def test_channels_last_changes_nothing():
+def test_channels_last_reaches_the_model_and_changes_nothing():
+    class Watched(Small):
+        def forward(self, x):
+            weight = self.net[0].weight
+            layouts.add(tuple(each.is_contiguous(memory_format=torch.channels_last) for each in (x, weight)))
+            return super().forward(x)
+
     images, labels, ids = held_out(60)
     searched = threat({"attack": "apgd", "steps": 5}, 0.08)
-    model = Small().eval()
-    model.load_state_dict(trained().state_dict())
-    a = attack(trained(), images, labels, ids, searched, 0)
-    b = attack(model, images, labels, ids, searched, 0, Compute(channels_last=True))
-    assert (a.fooled == b.fooled).mean() >= 0.98
+    fooled = []
+    for channels_last in (False, True):
+        layouts = set()
+        model = Watched().eval()
+        model.load_state_dict(trained().state_dict())
+        compute = Compute(channels_last=channels_last)
+        fooled.append(attack(model, images, labels, ids, searched, 0, compute).fooled)
+        assert layouts == {(channels_last, channels_last)}
+    assert (fooled[0] == fooled[1]).mean() >= 0.98
 
 
 def test_a_compiled_model_gives_the_same_outcomes_and_compiles_once_for_all_snapshots():
@@ -309,10 +343,12 @@ def test_a_compiled_model_gives_the_same_outcomes_and_compiles_once_for_all_snap
 
 
 def test_nothing_to_attack_is_no_error():
-    images, labels, ids = held_out(20)
-    result = attack(trained(), images, (labels + 1) % 10, ids, threat({"attack": "autoattack"}, 0.1), 0)
-    assert result.fooled.all() or result.correct.any()
-    assert result.diagnostics.first_points < 20
+    images, _, ids = held_out(20)
+    answers = trained()(as_floats(images)).argmax(1).numpy()
+    result = attack(trained(), images, (answers + 1) % 10, ids, threat({"attack": "autoattack"}, 0.1), 0)
+    assert not result.correct.any()
+    assert result.fooled.all()
+    assert result.diagnostics.first_points == 0
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ def test_any_iterate_fools_all_that_final_iterate_fools():
         for criterion in ("any_iterate", "final_iterate")
     }
     assert (by["any_iterate"].fooled >= by["final_iterate"].fooled).all()
+    steps = {criterion: set(result.steps_to_fool.tolist()) for criterion, result in by.items()}
+    assert steps["final_iterate"] == {-1, 15}
+    assert len(steps["any_iterate"]) > 5
 
 
 def test_more_restarts_and_targets_never_fool_fewer():

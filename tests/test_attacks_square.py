@@ -29,7 +29,7 @@ def test_squares_shrink_as_in_the_original(pixels):
         assert ours.side(query, pixels, 224) == max(round((share * pixels) ** 0.5), 1)
 
 
-def test_windows_lie_in_the_image_and_everywhere_in_it():
+def test_windows_lie_in_the_image_and_as_in_the_original_never_in_its_last_row_or_column():
     samples = Samples(torch.zeros(500, 3, 9, 6), *[torch.arange(500)] * 4)
     top, left = square.corners(samples, 4, Noise(0))
     assert set(top.ravel().tolist()) == {0, 1, 2, 3, 4}

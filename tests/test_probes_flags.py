@@ -33,6 +33,7 @@ def test_an_honest_probe_raises_none():
         ((95, 20, 40, 0), {}, "rises from epsilon 0.1 to 0.2"),
         ((95, 60, 20, 4), {}, "grey"),
         ((95, 60, 20, 0), {"zero_gradients": 30}, "exactly zero at 30 of 200"),
+        ((95, 60, 20, 0), {"not_finite": 1}, "not finite for 1 of 100"),
         ((95, 60, 20, 0), {"risen": 90}, "90 of 190 climbs"),
         ((95, 60, 20, 0), {"fooled_by": {"apgd": 60, "square": 2}}, "black-box attack fooled 2 of 100"),
         ((95, 60, 20, 0), {"fooled_by": {"apgd": 0, "fab": 0, "square": 60}}, "fooled 60 of 100"),

@@ -19,7 +19,7 @@ RHO = 0.75
 class Params:
     """Auto-PGD: momentum, and a step that halves when the loss stops rising."""
 
-    steps: int = param(100, "gradient steps", minimum=1)
+    steps: int = param(100, "gradient steps", minimum=1, maximum=30_000)
     restarts: int = param(1, "attempts with different random starts", minimum=1)
     loss: str = param(
         "ce", "what to climb: cross-entropy or difference of logits ratio", enum=list(losses.LOSSES)

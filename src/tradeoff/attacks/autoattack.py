@@ -15,7 +15,7 @@ from tradeoff.params.fields import param
 class Params:
     """The cascade APGD-CE, APGD-T, FAB-T, Square."""
 
-    steps: int = param(100, "steps of APGD and FAB for each target", minimum=1)
+    steps: int = param(100, "steps of APGD and FAB for each target", minimum=1, maximum=10_000)
     targets: int = param(9, "wrong classes that APGD-T and FAB-T aim at", minimum=1)
     queries: int = param(5000, "queries of Square", minimum=1, maximum=30_000)
 

@@ -55,12 +55,15 @@ class State(Table):
 class Evaluation(Table):
     """What the model says of the points `state.x`.
 
-    logits: (B, N). wrong: (B,) bool, the model's answer is not the label.
+    logits: (B, N). wrong: (B,) bool, the model gives an answer (see `answers`), and it is not the label.
     loss: (B,), gradient: (B, 3, H, W) of the loss; both None for attacks that see the logits only.
+    broken: (B,) bool, where answer, loss or gradient was not finite; the gradient is 0 there, and a loss that was not
+    finite is −inf, so that no attack climbs to such a point or leaves the numbers.
     """
 
     logits: Tensor
     wrong: Tensor
+    broken: Tensor
     loss: Tensor | None = None
     gradient: Tensor | None = None
 
@@ -124,3 +127,27 @@ class Attack(ABC):
 def overwrite(target: Tensor, mask: Tensor, value: Tensor) -> None:
     """Set the rows of `target` where `mask` (B,) holds, in place and without asking the device how many."""
     torch.where(mask.view(-1, *[1] * (target.dim() - 1)), value, target, out=target)
+
+
+def answers(logits: Tensor) -> Tensor:
+    """Return the class of the largest of the logits (B, N), (B,) int64; −1 where that logit is not finite.
+
+    A model that says NaN, or overflows, has not answered: it is not right on a clean image, and not fooled at a point
+    under attack. Classes masked by −inf are fine.
+    """
+    return torch.where(logits.amax(1).isfinite(), logits.argmax(1), -1)
+
+
+def judged(
+    logits: Tensor, labels: Tensor, loss: Tensor | None = None, gradient: Tensor | None = None
+) -> Evaluation:
+    """Return what logits, loss and gradient say, with the numbers mended that are not finite; see `Evaluation`."""
+    answer = answers(logits)
+    sound = answer >= 0
+    if loss is not None:
+        sound = sound & loss.isfinite()
+        loss = loss.masked_fill(~sound, -torch.inf)
+    if gradient is not None:
+        sound = sound & gradient.abs().amax(dim=(1, 2, 3)).isfinite()
+        gradient = gradient.masked_fill(~sound.view(-1, 1, 1, 1), 0)
+    return Evaluation(logits, (answer >= 0) & (answer != labels), ~sound, loss, gradient)

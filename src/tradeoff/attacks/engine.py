@@ -18,12 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from tradeoff.attacks.balls import norm_of
-from tradeoff.attacks.base import Attack, Evaluation, Round, Samples, State
+from tradeoff.attacks.base import Attack, Evaluation, Round, Samples, State, answers, judged
 from tradeoff.attacks.frozen import frozen
 from tradeoff.attacks.noise import Noise
 from tradeoff.attacks.oracle import Compute, Oracle, tensor
 from tradeoff.attacks.shortcuts import Outlook, Recall, as_hints
 from tradeoff.attacks.threat import Threat
+from tradeoff.errors import UserError
 
 ROBUST = 255  # first failure of a sample that resisted every epsilon
 # An attack keeps a few tensors of a wave's size.
@@ -34,9 +35,10 @@ _WAVE_BYTES = 2**28
 class Diagnostics:
     """Counts over attacked samples, for sanity flags.
 
-    zero_gradients: with a gradient of exactly 0 at the first point, of `first_points`.
+    zero_gradients: with no gradient at the first point, exactly 0 or not finite, of `first_points`.
     risen: whose loss at the end lay above the first point's, of `climbs`.
     fooled_by: how many each attack fooled, by name.
+    not_finite: samples with an answer, loss or gradient that was not finite, on the clean image or at any point.
     """
 
     first_points: int = 0
@@ -44,11 +46,13 @@ class Diagnostics:
     climbs: int = 0
     risen: int = 0
     fooled_by: dict[str, int] = field(default_factory=dict)
+    not_finite: int = 0
 
 
 @dataclass
 class AttackResult:
-    """correct: (n,) bool, right on the clean image. fooled: (n,) bool, not robust (not correct included).
+    """correct: (n,) bool, right on the clean image; an answer that is not finite is not. fooled: (n,) bool, not robust
+    (not correct included).
 
     steps_to_fool: (n,) int16, the iterate that fooled the sample (0: the start), −1 where none did or none
     was tried. adversarial: (n, 3, H, W) on the CPU, the clean image where nothing fooled; None unless asked
@@ -163,6 +167,8 @@ class _Search:
         ids: np.ndarray | Tensor,
         hints: np.ndarray | None = None,
     ) -> np.ndarray:
+        if not len(images):
+            raise UserError("images", "none", "at least one", "there is nothing to attack")
         size = images[:1].size if isinstance(images, np.ndarray) else images[:1].numel()
         wave = max(self.batch_size, _WAVE_BYTES // (size * self.oracle.dtype.itemsize))
         with frozen(self.model):
@@ -189,7 +195,9 @@ class _Search:
         steps = torch.full((len(x),), -1, dtype=torch.int16, device=oracle.device)
         examples = x.clone() if self.keep_examples else None
         # Rows of the wave that are not decided yet.
-        rows = (logits.argmax(1) == labels).nonzero()[:, 0]
+        answer = answers(logits)
+        broken = answer < 0
+        rows = (answer == labels).nonzero()[:, 0]
         first_failure[rows] = ROBUST
         hints = None if hints is None else hints.to(oracle.device)
         samples = Samples(x, labels, ids, logits, labels, hints).take(rows)
@@ -205,7 +213,8 @@ class _Search:
                     if round_.rank:
                         samples.targets = _ranked_class(samples, round_.rank)
                     noise = Noise(self.seed, (stage, round_.number))
-                    fooled_at, found = self._round(made, round_, samples, noise)
+                    fooled_at, found, met = self._round(made, round_, samples, noise)
+                    broken[rows] |= met
                     # Positions rather than masks: each use of a mask would ask the device how many it holds.
                     fooled, left = (fooled_at >= 0).nonzero()[:, 0], (fooled_at < 0).nonzero()[:, 0]
                     first_failure[rows[fooled]] = rank
@@ -215,6 +224,7 @@ class _Search:
                     by = self.diagnostics.fooled_by
                     by[made.name] = by.get(made.name, 0) + len(fooled)
                     rows, samples = rows[left], samples.take(left)
+        self.diagnostics.not_finite += int(broken.sum())
         self.steps.append(steps.cpu().numpy())
         if hints is not None and examples is not None:
             fooled = ((first_failure > 0) & (first_failure < ROBUST)).view(-1, 1, 1, 1)
@@ -225,11 +235,13 @@ class _Search:
 
     def _round(
         self, made: Attack, round_: Round, samples: Samples, noise: Noise
-    ) -> tuple[Tensor, Tensor | None]:
-        """Run a round. Return the iterate that fooled each sample, (n,) int16, −1 for none; and the examples."""
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Run a round. Return the iterate that fooled each sample, (n,) int16, −1 for none; the examples; and who met
+        numbers that were not finite, (n,) bool."""
         n, device = len(samples), self.oracle.device
         fooled_at = torch.full((n,), -1, dtype=torch.int16, device=device)
         found = samples.images.clone() if self.keep_examples else None
+        broken = torch.zeros(n, dtype=torch.bool, device=device)
         rows = torch.arange(n, device=device)  # of the samples still in the round
         state = made.start(samples, noise)
         climb = _Climb(self.diagnostics, samples) if made.uses_gradient else None
@@ -243,7 +255,8 @@ class _Search:
             points = state.x.clone() if self.oracle.approximate or self.keep_examples else state.x
             for chunk in _chunks(len(rows), self.batch_size):
                 part, view = samples.take(chunk), state.take(chunk)
-                seen = self._evaluate(made, part, view, gradient)
+                seen = self._evaluate(made, part, view, gradient, fast=not last)
+                broken[rows[chunk]] |= seen.broken
                 if made.any_iterate or last:
                     fooled[chunk] = _inside(made, part, view) & seen.wrong
                 if climb is not None and seen.loss is not None:
@@ -255,7 +268,7 @@ class _Search:
                     ended[chunk] = done
                 if outlook is not None:
                     ended[chunk] |= outlook.stays_robust(turn, rows[chunk], seen.logits, part.labels)
-            if self.oracle.approximate:
+            if self.oracle.approximate and not last:
                 self._confirm(fooled, points, samples.labels)
             staying = (~(fooled | ended)).nonzero()[:, 0]  # the answer asked for
             if last or len(staying) < len(rows):
@@ -267,7 +280,7 @@ class _Search:
                 break
         if climb is not None:
             climb.close()
-        return fooled_at, found
+        return fooled_at, found, broken
 
     def _outlook(self, made: Attack, round_: Round, samples: Samples) -> Outlook | None:
         """What foresees the end of a round, if asked for and if it is one climb that lowers the margin."""
@@ -275,20 +288,21 @@ class _Search:
             return None
         return Outlook(samples, made.evaluations, self.safety)
 
-    def _evaluate(self, made: Attack, samples: Samples, state: State, gradient: bool) -> Evaluation:
+    def _evaluate(
+        self, made: Attack, samples: Samples, state: State, gradient: bool, fast: bool
+    ) -> Evaluation:
         if gradient:
             logits, loss, slope = self.oracle.climb(made, samples, state.x)
-            return Evaluation(logits, logits.argmax(1) != samples.labels, loss, slope)
-        logits = self.oracle.logits(state.x, fast=True)
-        value = made.loss(logits, samples) if made.uses_gradient else None
-        return Evaluation(logits, logits.argmax(1) != samples.labels, value)
+            return judged(logits, samples.labels, loss, slope)
+        logits = self.oracle.logits(state.x, fast)
+        return judged(logits, samples.labels, made.loss(logits, samples) if made.uses_gradient else None)
 
     def _confirm(self, fooled: Tensor, points: Tensor, labels: Tensor) -> None:
         """Clear the flags of points that fool the model in the reduced precision only."""
         suspects = fooled.nonzero()[:, 0]
         for chunk in _chunks(len(suspects), self.batch_size):
             rows = suspects[chunk]
-            fooled[rows] = self.oracle.logits(points[rows]).argmax(1) != labels[rows]
+            fooled[rows] = judged(self.oracle.logits(points[rows]), labels[rows]).wrong
 
 
 class _Climb:
@@ -307,7 +321,7 @@ class _Climb:
         if turn == 0:
             self.first[rows] = seen.loss
             if seen.gradient is not None:
-                self.zero_gradients += (seen.gradient.abs().amax(dim=(1, 2, 3)) == 0).sum()
+                self.zero_gradients += (~(seen.gradient.abs().amax(dim=(1, 2, 3)) > 0)).sum()
         else:
             self.moved[rows] = True
 

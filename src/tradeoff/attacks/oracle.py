@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from tradeoff.attacks.base import Attack, Samples
+from tradeoff.errors import UserError
+
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,9 @@ class Compute:
     """How to run the model; changes results by rounding only.
 
     precision: `fp32` (the model's own), or `bf16` autocast, where every adversarial example counts only if
-    the model in its own precision agrees. channels_last: memory layout for convolutions. compile: a backend of
-    torch.compile, or None; shapes are dynamic, as batches shrink with the samples that are left.
+    the model in its own precision agrees, and the last point of a round is judged by that alone (points before it that
+    fool the model in its own precision only go unseen). channels_last: memory layout for convolutions. compile: a
+    backend of torch.compile, or None; shapes are dynamic, as batches shrink with the samples that are left.
     """
 
     batch_size: int = 64
@@ -36,6 +40,15 @@ class Oracle:
     def __init__(self, model: nn.Module, compute: Compute) -> None:
         weights = next(model.parameters())
         self.model, self.device, self.dtype = model, weights.device, weights.dtype
+        if compute.precision not in PRECISIONS:
+            raise UserError("precision", repr(compute.precision), f"one of {', '.join(PRECISIONS)}")
+        if compute.precision == "bf16" and weights.dtype == torch.float64:
+            raise UserError(
+                "precision",
+                "bf16 for a model in float64, which autocast leaves as it is",
+                "fp32, the model's own",
+                "or convert the model with .float()",
+            )
         self.approximate = compute.precision == "bf16"
         self.layout = torch.channels_last if compute.channels_last else torch.contiguous_format
         model.to(memory_format=self.layout)  # type: ignore[call-overload]

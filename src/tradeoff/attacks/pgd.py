@@ -17,7 +17,7 @@ CRITERIA = ["any_iterate", "final_iterate"]
 class Params:
     """Projected gradient descent with a fixed step."""
 
-    steps: int = param(15, "gradient steps", minimum=1)
+    steps: int = param(15, "gradient steps", minimum=1, maximum=30_000)
     relative_step: float = param(0.25, "step size as a share of epsilon", exclusiveMinimum=0)
     step_size: float | None = param(
         None, "step size on pixels in [0, 1], instead of a share", exclusiveMinimum=0

@@ -62,7 +62,7 @@ class Square(Attack):
         assert isinstance(state, Search)
         margin = losses.margins(seen.logits, samples.labels)
         # A misclassified point is kept as well: the margin of a tie is 0.
-        better = (margin < state.best_margin) | (margin <= 0)
+        better = ~seen.broken & ((margin < state.best_margin) | (margin <= 0))
         overwrite(state.best_x, better, state.x)
         overwrite(state.best_margin, better, margin)
         height, width = state.x.shape[-2:]

@@ -80,4 +80,5 @@ def _evaluate(
         logits = model(x).float()
         loss = climbed(logits)
         slope = torch.autograd.grad(loss.sum(), x)[0] if gradient else None
-    return Evaluation(logits.detach(), logits.argmax(1) != samples.labels, loss.detach(), slope)
+    wrong = logits.argmax(1) != samples.labels
+    return Evaluation(logits.detach(), wrong, torch.zeros_like(wrong), loss.detach(), slope)

@@ -1,7 +1,6 @@
 """From params files to checked params: the strict schema, and what a schema cannot say."""
 
 import difflib
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -13,6 +12,7 @@ import jsonschema
 from tradeoff.errors import UserError
 from tradeoff.files import read_json
 from tradeoff.params.epsilon import parse_epsilon
+from tradeoff.params.mistakes import first_mistake, shown
 from tradeoff.params.yaml_files import merge, read_yaml
 
 SCHEMA_FILE = Path(__file__).parents[3] / "schemas" / "params.schema.json"
@@ -66,7 +66,7 @@ def check_params(params: Params) -> None:
     """Check merged params against the schema and against themselves; UserError names the key."""
     errors = list(_validator().iter_errors(params))
     if errors:
-        raise _as_user_error(min(errors, key=_first_and_deepest))
+        raise first_mistake(errors)
     _check_values(params)
     _check_names(params)
     _check_warmup(params)
@@ -85,94 +85,6 @@ def check_params(params: Params) -> None:
 @cache
 def _validator() -> Any:
     return jsonschema.Draft202012Validator(read_json(SCHEMA_FILE))
-
-
-def _first_and_deepest(error: jsonschema.ValidationError) -> tuple[bool, int, str]:
-    """Unknown keys first, since a misspelt key also causes a missing one; then by place."""
-    return (
-        error.validator != "additionalProperties",
-        len(error.absolute_path),
-        str(list(error.absolute_path)),
-    )
-
-
-def _as_user_error(error: jsonschema.ValidationError) -> UserError:
-    path = [str(part) for part in error.absolute_path]
-    schema: Any = error.schema
-    instance: Any = error.instance
-    if error.validator == "additionalProperties":
-        known = list(schema.get("properties", {}))
-        unknown = sorted(key for key in instance if key not in known and not _matches(key, schema))
-        where = ".".join([*path, unknown[0]]) or "params"
-        if not known:
-            return UserError(
-                where, f"the name {_shown(unknown[0])}", "a name of lower-case letters, digits and _"
-            )
-        close = difflib.get_close_matches(unknown[0], known, n=1)
-        section = f"section {'.'.join(path)}" if path else "params"
-        return UserError(
-            where,
-            f"the unknown key {_shown(unknown[0])}",
-            f"one of {', '.join(sorted(known))} in {section}",
-            f"did you mean {close[0]!r}?" if close else "",
-        )
-    where = ".".join(path) or "params"
-    if error.validator == "required":
-        missing = sorted(set(schema["required"]) - set(instance))
-        return UserError(".".join([*path, missing[0]]), "nothing", _expected(_property(schema, missing[0])))
-    return UserError(where, _shown(instance), _expected(schema))
-
-
-def _matches(key: str, schema: dict[str, Any]) -> bool:
-    return any(re.search(pattern, key) for pattern in schema.get("patternProperties", {}))
-
-
-def _property(schema: dict[str, Any], key: str) -> dict[str, Any]:
-    found: dict[str, Any] = schema.get("properties", {}).get(key, {})
-    return found
-
-
-def _shown(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-LIMITS = {
-    "minimum": "at least",
-    "maximum": "at most",
-    "exclusiveMinimum": "more than",
-    "exclusiveMaximum": "less than",
-}
-TYPES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "a word",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-    "null": "null",
-}
-
-
-def _expected(schema: dict[str, Any]) -> str:
-    """Say in words what a schema asks for."""
-    if "enum" in schema:
-        words = "one of " + ", ".join(map(str, schema["enum"]))
-    else:
-        types = schema.get("type", [])
-        words = " or ".join(TYPES[name] for name in ([types] if isinstance(types, str) else types))
-        bounds = [f"{phrase} {schema[key]}" for key, phrase in LIMITS.items() if key in schema]
-        words = " ".join(filter(None, [words, " and ".join(bounds)]))
-        if "pattern" in schema:
-            words += f" like {schema['pattern']}" if "description" not in schema else ""
-        if schema.get("minItems"):
-            words += f" of at least {schema['minItems']}"
-        if schema.get("uniqueItems"):
-            words += ", none twice"
-    description = schema.get("description", "")
-    if not words:
-        return description or "a valid value"
-    return f"{words} ({description})" if description else words
 
 
 def _value_at(content: Any, path: Iterable[str]) -> Any:
@@ -196,9 +108,9 @@ def _check_values(value: Any, where: str = "") -> None:
     elif isinstance(value, str):
         # A pattern's $ would let a line break at the end pass.
         if any(unicodedata.category(each) in NO_TEXT for each in value):
-            raise UserError(where, _shown(value), "one line of text without control characters")
+            raise UserError(where, shown(value), "one line of text without control characters")
     elif isinstance(value, int | float) and not abs(value) < LARGEST:  # NaN is not
-        raise UserError(where, _shown(value), "a number of a size below 2**63")
+        raise UserError(where, shown(value), "a number of a size below 2**63")
 
 
 def _check_names(params: Params) -> None:
@@ -259,7 +171,7 @@ def _epsilon(where: str, stated: Any, about_zero: str) -> float:
     try:
         epsilon = parse_epsilon(stated)
     except ValueError as error:
-        raise UserError(where, _shown(stated), str(error)) from None
+        raise UserError(where, shown(stated), str(error)) from None
     if epsilon == 0:
         raise UserError(where, str(stated), "more than 0", about_zero)
     return epsilon

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from tradeoff.attacks.base import answers
 from tradeoff.attacks.engine import predict
 from tradeoff.attacks.oracle import Compute
 from tradeoff.probes.measured import Measured, TestSet
@@ -42,7 +43,7 @@ def evaluate(
 
 
 def classified(model: nn.Module, test: TestSet, compute: Compute) -> np.ndarray:
-    """Say which samples are classified correctly: (n,) uint8, 1 or 0."""
-    answers = predict(model, test.images, compute).argmax(1).cpu().numpy()
-    correct: np.ndarray = answers == test.labels
+    """Say which samples are classified correctly: (n,) uint8, 1 or 0; no finite answer is not correct."""
+    given = answers(predict(model, test.images, compute)).cpu().numpy()
+    correct: np.ndarray = given == test.labels
     return correct.astype(np.uint8)

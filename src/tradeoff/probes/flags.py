@@ -78,6 +78,11 @@ def _curve(rows: Sequence[Mapping[str, Any]], norm: str | None) -> Iterable[str]
 
 def _search(counts: Mapping[str, Any], n: int) -> Iterable[str]:
     """What the attack's own counts give away."""
+    if broken := counts.get("not_finite", 0):
+        yield (
+            f"answers, losses or gradients were not finite for {broken} of {n} samples: suspect overflow in bf16 or"
+            " fp16, or a broken model; such points fool nobody, so that robustness may be overstated"
+        )
     first, zero = counts.get("first_points", 0), counts.get("zero_gradients", 0)
     if first >= ENOUGH and zero > ZERO_GRADIENTS * first:
         yield (
