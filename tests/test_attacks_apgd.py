@@ -6,7 +6,7 @@ from attacks_support import as_floats, held_out, trained
 from pyautoattack.autopgd_base import APGDAttack, APGDAttack_targeted
 
 from tradeoff.attacks import apgd, losses
-from tradeoff.attacks.base import Evaluation, Samples
+from tradeoff.attacks.base import Samples, judged
 from tradeoff.attacks.engine import attack
 from tradeoff.attacks.noise import Noise
 from tradeoff.attacks.threat import threat
@@ -47,7 +47,7 @@ def test_iterates_equal_the_original_from_the_same_start(norm, epsilon, loss, st
             logits = model(point)
             value = ours.loss(logits, samples)
             (gradient,) = torch.autograd.grad(value.sum(), point)
-            seen = Evaluation(logits.detach(), logits.argmax(1) != y, value.detach(), gradient)
+            seen = judged(logits.detach(), y, value.detach(), gradient)
             ours.update(turn, samples, state, seen, Noise(0))
 
 
