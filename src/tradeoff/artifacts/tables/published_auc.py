@@ -46,7 +46,7 @@ def make(results: Results) -> Table:
         f" budget differ, so compare the order. Spearman's correlation of the two: {_agreement(results, data)}."
         " Above average: over the mean of the strategies listed. Bold: best of its dataset; underlined: second."
     )
-    return Table(caption, ["Dataset", "Strategy", *HEADER], rows, data, left=2)
+    return Table(caption, [results.panel_title, "Strategy", *HEADER], rows, data, left=2)
 
 
 def _threat(results: Results) -> Threat:
