@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 from synthetic_results import GRID, RAMPS, ROBUST, write_study
 
-from tradeoff.analysis.cells import at_budgets, complete, finals, over_cells, over_seeds, snapshots
+from tradeoff.analysis.cells import at_budgets, complete, final_means, finals, over_cells, snapshots
 from tradeoff.analysis.methods import methods
+from tradeoff.analysis.metrics import last_and_peak
 from tradeoff.analysis.ramps import ramp_times
 from tradeoff.analysis.study_file import budgets, budgets_probed
 from tradeoff.artifacts.results import Results
@@ -84,7 +85,7 @@ def test_methods_are_objectives_without_their_epsilon(results: Results) -> None:
 
 def test_seeds_are_averaged_and_their_spread_widens_the_interval(results: Results) -> None:
     table = finals(results.study, results.probes, "pgd")
-    joined = over_seeds(table, 0.95)
+    joined = final_means(results.study, results.probes, "pgd")
     row = joined[
         (joined["method"] == "rft_fix") & (joined["strategy"] == "lora") & (joined["epsilon_g"] == 4 / 255)
     ]
@@ -95,6 +96,20 @@ def test_seeds_are_averaged_and_their_spread_widens_the_interval(results: Result
     below = seeds["adversarial"].mean() - seeds["adversarial_low"].mean()
     expected = max(0.0, seeds["adversarial"].mean() - np.hypot(half, below))
     assert row["adversarial_low"].item() == pytest.approx(expected)
+
+
+def test_tables_of_strategies_and_of_objectives_give_the_same_limits(results: Results) -> None:
+    judged = final_means(results.study, results.probes, "pgd")
+    judged = judged[judged["epsilon_g"] == 4 / 255].set_index(["strategy", "objective"])
+    made = results.study["params"]["tradeoff"] | {"headline": {"probe": "pgd", "epsilon": "4/255"}}
+    study = results.study | {"params": results.study["params"] | {"tradeoff": made}}
+    last = last_and_peak(study, results.probes).set_index(["strategy", "objective"])
+    shown = judged.index.intersection(last.index)
+    assert len(shown) >= 4
+    for ours, theirs in (("clean", "accuracy"), ("adversarial", "robustness")):
+        for end in ("", "_low", "_high"):
+            other = {"accuracy_low": "low", "accuracy_high": "high"}.get(f"{theirs}{end}", f"{theirs}{end}")
+            np.testing.assert_array_equal(judged.loc[shown, f"{ours}{end}"], last.loc[shown, other])
 
 
 def test_means_over_cells_count_only_cells_that_have_every_method() -> None:

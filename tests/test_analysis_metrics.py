@@ -11,7 +11,7 @@ from synthetic_results import EPSILONS, write_study
 from tradeoff.analysis.metrics import last_and_peak, metrics, panel_names, trajectories
 from tradeoff.analysis.pareto_auc import Bootstrap
 from tradeoff.analysis.pareto_auc import pareto_auc as pareto_auc_of
-from tradeoff.analysis.points import over_seeds, points
+from tradeoff.analysis.points import points, snapshot_means
 from tradeoff.analysis.study_file import StudyFile, Threat, read_study
 from tradeoff.errors import UserError
 from tradeoff.files import read_json
@@ -53,7 +53,7 @@ def test_a_point_joins_clean_and_attacked_rows_of_one_snapshot(root: Path) -> No
     assert (table["robustness"] <= table["accuracy"]).all()
 
 
-def test_seeds_are_averaged_and_their_intervals_enveloped() -> None:
+def test_two_seeds_are_averaged_and_their_interval_spans_both() -> None:
     frame = pd.DataFrame(
         {
             "dataset": "d", "backbone": "b", "objective": "o", "family": "f", "strategy": "s", "variant": "",
@@ -61,9 +61,9 @@ def test_seeds_are_averaged_and_their_intervals_enveloped() -> None:
             "low": [0.1, 0.3, 0.4, 0.4], "high": [0.3, 0.6, 0.7, 0.6],
         }
     )  # fmt: skip
-    joined = over_seeds(frame, [("value", "low", "high")])
+    joined = snapshot_means(frame, [("value", "low", "high")])
     assert joined[["value", "low", "high", "seeds"]].to_numpy() == pytest.approx(
-        np.array([[0.3, 0.1, 0.6, 2], [0.5, 0.4, 0.7, 2]])
+        np.array([[0.3, 0.2 - 0.1, 0.4 + 0.15, 2], [0.5, 0.5 - 0.1, 0.5 + 0.15, 2]])
     )
 
 

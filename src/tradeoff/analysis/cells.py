@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.expected import expected_with_limits
-from tradeoff.analysis.intervals import with_seeds
 from tradeoff.analysis.methods import methods
+from tradeoff.analysis.seeds import over_seeds
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile, budgets
 
 CELL = ("dataset", "backbone", "strategy")
@@ -61,24 +61,14 @@ def finals(study: StudyFile, probes: pd.DataFrame, probe: str) -> pd.DataFrame:
     return table.loc[table.groupby(list(KEYS), sort=False)["step"].idxmax()].reset_index(drop=True)
 
 
-def over_seeds(finals: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """Return one row per cell, ε_g and objective: means over seeds, with limits.
+def final_means(study: StudyFile, probes: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """Return the rows of `finals` with seeds joined (`seeds.over_seeds`): one per cell, ε_g and objective.
 
-    finals: rows of `finals`. The limits join the mean interval over test samples with the spread over
-    seeds (`intervals.with_seeds`). Columns: of the run but run and seed, epsilon_g, method, n, seeds, and the
-    measures with _low and _high, clipped to [0, 1].
+    Columns: of the run but run and seed, epsilon_g, method, n, seeds, and the measures with _low and _high.
     """
     keys = [key for key in RUN_COLUMNS if key not in ("run", "seed")] + ["epsilon_g", "method"]
-    rows = []
-    for values, group in finals.groupby(keys, sort=False, dropna=False):
-        row = dict(zip(keys, values, strict=True)) | {"n": group["n"].iloc[0], "seeds": len(group)}
-        for name in MEASURES:
-            mean = float(group[name].mean())
-            limits = float(group[f"{name}_low"].mean()), float(group[f"{name}_high"].mean())
-            low, high = with_seeds(mean, limits, group[name], confidence)
-            row |= {name: mean, f"{name}_low": max(low, 0.0), f"{name}_high": min(high, 1.0)}
-        rows.append(row)
-    return pd.DataFrame(rows)
+    values = [(name, f"{name}_low", f"{name}_high") for name in MEASURES]
+    return over_seeds(finals(study, probes, probe), keys, values)
 
 
 def over_cells(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from tradeoff.analysis.expected import expected_with_limits
-from tradeoff.analysis.points import PANEL, over_seeds, points, under
+from tradeoff.analysis.points import PANEL, points, snapshot_means, under
 from tradeoff.analysis.study_file import StudyFile, expected_up_to, headline
 
 ACCURACY = ("accuracy", "low", "high")
@@ -71,7 +71,7 @@ def last_and_peak(study: StudyFile, probes: pd.DataFrame) -> pd.DataFrame:
     threat = headline(study)
     expected = _expected(probes, threat.probe, expected_up_to(study, threat.probe))
     measured = points(probes, threat).merge(expected, on=["run", "step"])
-    joined = over_seeds(measured, [ACCURACY, ROBUSTNESS, EXPECTED])
+    joined = snapshot_means(measured, [ACCURACY, ROBUSTNESS, EXPECTED])
     keys = [*PANEL, "strategy"]
     last = joined.loc[joined.groupby(keys, sort=False)["step"].idxmax()]
     peak = joined.loc[joined.groupby(keys, sort=False)["robustness"].idxmax()]
@@ -89,7 +89,7 @@ def _expected(probes: pd.DataFrame, probe: str, up_to: float) -> pd.DataFrame:
 
 def trajectories(study: StudyFile, probes: pd.DataFrame) -> pd.DataFrame:
     """Return panel, strategy, step, accuracy and robustness under the headline threat, in percent."""
-    table = over_seeds(points(probes, headline(study)), [ACCURACY, ROBUSTNESS])
+    table = snapshot_means(points(probes, headline(study)), [ACCURACY, ROBUSTNESS])
     named = panel_names(study)
     panels = [named[panel] for panel in zip(*(table[key] for key in PANEL), strict=True)]
     return pd.DataFrame(

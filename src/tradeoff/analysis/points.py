@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from tradeoff.analysis.seeds import over_seeds
 from tradeoff.analysis.study_file import RUN_COLUMNS, Threat
 
 # One panel of a figure, one column of a table: comparisons between strategies are made within it.
@@ -36,20 +37,10 @@ def under(table: pd.DataFrame, threat: Threat) -> pd.DataFrame:
     ]
 
 
-def over_seeds(frame: pd.DataFrame, values: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
-    """Join the seeds of each strategy: the mean of every value, and an envelope of its intervals.
+def snapshot_means(snapshots: pd.DataFrame, values: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+    """Return one row per panel, strategy and step: seeds joined (`seeds.over_seeds`), for curves over steps.
 
-    frame: rows by run and step; values: triples of columns (value, low, high). The result has one row
-    per panel, strategy and step, and a column `seeds`.
-
-    # ASSUME: for curves over steps, the band goes from the lowest lower limit to the highest upper one
-    of the seeds; with one seed it is that seed's interval.
+    snapshots: one row per run and snapshot; values: triples of columns (value, low, high).
     """
     keys = [*PANEL, "family", "strategy", "variant", "step"]
-    how: dict[str, tuple[str, str]] = {"seeds": ("seed", "nunique")}
-    if "n" in frame:
-        how["n"] = ("n", "first")
-    for value, low, high in values:
-        how |= {value: (value, "mean"), low: (low, "min"), high: (high, "max")}
-    joined: pd.DataFrame = frame.groupby(keys, sort=False, dropna=False).agg(**how).reset_index()
-    return joined
+    return over_seeds(snapshots, keys, values)

@@ -17,10 +17,12 @@ from tradeoff.artifacts.text import interval
 Ranked = tuple[float, float, float, Look]
 
 
-def draw_frontier(axes: Axes, rows: pd.DataFrame, on_frontier: str, one: Look) -> None:
+def draw_frontier(
+    axes: Axes, rows: pd.DataFrame, on_frontier: str, one: Look, *, small: bool = False
+) -> None:
     """Draw snapshots faintly, their frontier as a staircase, and its points with intervals, in percent.
 
-    rows: of tables/frontiers.csv; on_frontier: the column that says which lie on it.
+    rows: of tables/frontiers.csv; on_frontier: the column that says which lie on it. small: for one of many axes.
     """
     points = rows[["accuracy", "robustness"]].to_numpy()
     axes.plot(
@@ -43,7 +45,7 @@ def draw_frontier(axes: Axes, rows: pd.DataFrame, on_frontier: str, one: Look) -
         linestyle="",
         marker=one.marker,
         color=one.colour,
-        markersize=3.5,
+        markersize=2.8 if small else 3.5,
         elinewidth=0.4,
     )
 

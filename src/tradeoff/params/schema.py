@@ -287,7 +287,7 @@ TRADEOFF = mapping(
             "type": "number",
             "exclusiveMinimum": 0,
             "exclusiveMaximum": 1,
-            "description": "of the bootstrap intervals of the AUC",
+            "description": "of intervals of trade-off AUCs and of rises and falls; those of shares are 95%",
         },
     }
 )

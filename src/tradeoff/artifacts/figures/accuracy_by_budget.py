@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tradeoff.analysis.cells import finals, over_seeds
+from tradeoff.analysis.cells import final_means
 from tradeoff.artifacts import style
 from tradeoff.artifacts.budget_curves import budget_axis, with_standard_at_zero
 from tradeoff.artifacts.comparisons import draw_methods, grid, method_key
@@ -19,8 +19,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
 
     Where the cell is one of Ngnawé et al. (ICLR 2026), hollow marks show what they published.
     """
-    confidence = results.study["params"]["tradeoff"]["confidence"]
-    ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
+    ends = final_means(results.study, results.probes, results.threat.probe)
     table = with_standard_at_zero(ends, ["clean", "clean_low", "clean_high"])
     reference = published_of(ends)
     fig, comparisons = grid(results, "ε_g (1/255)", "Clean accuracy (%)", by_budget=False)

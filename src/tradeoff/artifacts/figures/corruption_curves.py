@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tradeoff.analysis.corruption_error import CLEAN, CORRUPTED, over_corruptions
-from tradeoff.analysis.points import over_seeds
+from tradeoff.analysis.points import snapshot_means
 from tradeoff.analysis.study_file import probes_of_kind
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted
@@ -15,7 +15,7 @@ from tradeoff.artifacts.results import Results
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw accuracy above its mean over corruptions and severities for each panel, of the first such probe."""
     probe = probes_of_kind(results.study, "corruption")[0]
-    table = over_seeds(over_corruptions(results.probes, probe), [CLEAN, CORRUPTED])
+    table = snapshot_means(over_corruptions(results.probes, probe), [CLEAN, CORRUPTED])
     fig, pairs = paired(results.panels, "Accuracy (%)", "Corrupted accuracy (%)", "Fine-tuning step")
     for panel, pair in zip(results.panels, pairs, strict=True):
         rows = panel.rows(table)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tradeoff.analysis.cells import CELL, MEASURES, complete, finals, over_seeds
+from tradeoff.analysis.cells import CELL, MEASURES, complete, final_means
 from tradeoff.analysis.intervals import with_seeds
 from tradeoff.analysis.methods import methods
 from tradeoff.artifacts import style
@@ -27,8 +27,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
 
     Bars: 95% intervals over cells (Student's). Hollow: published means over the same cells.
     """
-    params = results.study["params"]["tradeoff"]
-    ends = over_seeds(finals(results.study, results.probes, results.threat.probe), params["confidence"])
+    ends = final_means(results.study, results.probes, results.threat.probe)
     ends = ends.dropna(subset="adversarial")
     table = complete(ends)
     present = set(table["method"])
@@ -43,7 +42,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         for axes, measure in zip(line, MEASURES, strict=True):
             rows = table[table["epsilon_g"] == size]
             _draw_cells(axes, rows, names, measure)
-            _draw_means(axes, rows, names, measure, params["confidence"])
+            _draw_means(axes, rows, names, measure)
             _draw_published(axes, reference[reference["epsilon_g"] == size], names, measure)
             axes.set_title(f"{TITLES[measure]}, ε_g = {format_epsilon(float(size))}")
             axes.set_xticks(range(len(names)), labels, rotation=25 if len(names) <= 5 else 90)
@@ -67,15 +66,13 @@ def _draw_cells(axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: s
         axes.plot(range(len(names)), values * 100, color="0.8", linewidth=0.6)
 
 
-def _draw_means(
-    axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: str, confidence: float
-) -> None:
+def _draw_means(axes: Axes, rows: pd.DataFrame, names: Sequence[str], measure: str) -> None:
     for place, name in enumerate(names):
         values = rows.loc[rows["method"] == name, measure].to_numpy() * 100
         if not len(values):
             continue  # not trained at this ε_g
         mean = float(np.mean(values))
-        low, high = with_seeds(mean, (mean, mean), values, confidence)
+        low, high = with_seeds(mean, (mean, mean), values)
         one = method_look(name)
         axes.errorbar(
             [place],

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tradeoff.analysis.metrics import ACCURACY, ROBUSTNESS
-from tradeoff.analysis.points import over_seeds, points
+from tradeoff.analysis.points import points, snapshot_means
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted
 from tradeoff.artifacts.panels import paired, step_axis
@@ -13,7 +13,7 @@ from tradeoff.artifacts.results import Results
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw accuracy above robust accuracy for each panel, under the headline threat."""
-    table = over_seeds(points(results.probes, results.threat), [ACCURACY, ROBUSTNESS])
+    table = snapshot_means(points(results.probes, results.threat), [ACCURACY, ROBUSTNESS])
     fig, pairs = paired(results.panels, "Accuracy (%)", "Robust accuracy (%)", "Fine-tuning step")
     for panel, pair in zip(results.panels, pairs, strict=True):
         rows = panel.rows(table)

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tradeoff.analysis.metrics import ACCURACY, ROBUSTNESS
-from tradeoff.analysis.points import over_seeds, points
+from tradeoff.analysis.points import points, snapshot_means
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import draw_variants, images_noted, seeds_noted
 from tradeoff.artifacts.panels import lay_pairs, paired_height, stacked, step_axis
@@ -15,7 +15,7 @@ from tradeoff.artifacts.sweeps import sweeps
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw a part for every swept strategy, with accuracy and robustness per panel, under the headline threat."""
     shown = sweeps(results)
-    table = over_seeds(points(results.probes, results.threat), [ACCURACY, ROBUSTNESS])
+    table = snapshot_means(points(results.probes, results.threat), [ACCURACY, ROBUSTNESS])
     heights = [0.3 + paired_height(len(sweep.panels)) for sweep in shown]
     fig, parts = stacked(heights)
     for part, sweep in zip(parts, shown, strict=True):

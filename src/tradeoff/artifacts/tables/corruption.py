@@ -12,7 +12,7 @@ from tradeoff.analysis.corruption_error import (
     mean_corruption_error,
     over_corruptions,
 )
-from tradeoff.analysis.points import PANEL, over_seeds
+from tradeoff.analysis.points import PANEL, snapshot_means
 from tradeoff.analysis.study_file import probes_of_kind
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Panel, Results
@@ -28,7 +28,7 @@ _MODEL = ["objective", "family", "strategy", "variant"]
 def make(results: Results) -> Table:
     """Set one row per panel and strategy (each variant of a sweep its own), in percent, of the first such probe."""
     probe = probes_of_kind(results.study, "corruption")[0]
-    joined = over_seeds(over_corruptions(results.probes, probe), [CLEAN, CORRUPTED])
+    joined = snapshot_means(over_corruptions(results.probes, probe), [CLEAN, CORRUPTED])
     last = joined.loc[joined.groupby([*PANEL, "strategy"], sort=False)["step"].idxmax()]
     accuracies = by_corruption(results.probes, probe)
     reference = _reference(accuracies)

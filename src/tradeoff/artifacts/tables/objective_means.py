@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tradeoff.analysis.cells import MEASURES, complete, finals, over_cells, over_seeds
+from tradeoff.analysis.cells import MEASURES, complete, final_means, over_cells
 from tradeoff.artifacts.comparisons import budgets_noted, methods_noted, varied, words
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.overlays import prefixed, published_columns, published_of
@@ -19,8 +19,7 @@ def make(results: Results) -> Table:
 
     Only objectives that every cell has at that ε_g count, so that means compare like with like.
     """
-    confidence = results.study["params"]["tradeoff"]["confidence"]
-    ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
+    ends = final_means(results.study, results.probes, results.threat.probe)
     ends = ends.dropna(subset="adversarial")
     cells = complete(ends)
     data = pd.concat(list(_groups(results, cells)), ignore_index=True)

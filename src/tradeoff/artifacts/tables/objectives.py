@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tradeoff import published
-from tradeoff.analysis.cells import CELL, MEASURES, METHOD, finals, over_seeds
+from tradeoff.analysis.cells import CELL, MEASURES, METHOD, final_means
 from tradeoff.analysis.study_file import budgets, probes_of_kind
 from tradeoff.artifacts.comparisons import varied, words
 from tradeoff.artifacts.looks import method_look
@@ -27,7 +27,6 @@ def make(results: Results) -> Table:
         prefixed(_under_autoattack(results), "autoattack_published"), on=list(METHOD), how="left"
     )
     columns = _columns(results, data)
-    confidence = results.study["params"]["tradeoff"]["confidence"]
     shown = varied(results)
     rows = []
     for budget in budgets(results.study):
@@ -41,17 +40,16 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: clean accuracy, adversarial accuracy at ε_g, and expected"
         " robustness, the mean accuracy over perturbation sizes from 0 to ε_g, in percent at the last snapshot, with"
-        f" {confidence * 100:g}% intervals{two_noted(data['seeds'])}. Bold: best at that ε_g; underlined: second."
+        f" 95% intervals{two_noted(data['seeds'])}. Bold: best at that ε_g; underlined: second."
     )
     return Table(caption, header, rows, data, left=len(shown) + 2)
 
 
 def _measured(results: Results) -> pd.DataFrame:
     """Clean accuracy once, and adversarial and expected accuracy under every attack probe, `<name>:<probe>`."""
-    confidence = results.study["params"]["tradeoff"]["confidence"]
     data = None
     for probe in probes_of_kind(results.study, "attack"):
-        table = over_seeds(finals(results.study, results.probes, probe), confidence)
+        table = final_means(results.study, results.probes, probe)
         measured = {
             f"{name}{end}": f"{name}:{probe}{end}" for name in MEASURES[1:] for end in ("", "_low", "_high")
         }

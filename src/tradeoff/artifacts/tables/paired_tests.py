@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tradeoff import published
-from tradeoff.analysis.cells import CELL, MEASURES, finals, over_seeds
+from tradeoff.analysis.cells import CELL, MEASURES, final_means
 from tradeoff.analysis.methods import methods
 from tradeoff.analysis.paired import paired
 from tradeoff.artifacts.looks import method_look
@@ -25,10 +25,9 @@ def make(results: Results) -> Table:
 
     Below stand the same tests on the published numbers, where the study compares what they compare.
     """
-    confidence = results.study["params"]["tradeoff"]["confidence"]
     robust = [method.name for method in methods(results.study).values() if method.family != "standard"]
     names = list(dict.fromkeys(robust))
-    ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
+    ends = final_means(results.study, results.probes, results.threat.probe)
     tests = [row | {"source": "this study"} for row in compared(ends, names) if row["n"] > 1]
     if {"rft_fix", "rft_sched"} <= {run["objective_family"] for run in results.study["runs"]}:
         tests += [

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tradeoff import published
-from tradeoff.analysis.cells import CELL, MEASURES, finals, over_seeds
+from tradeoff.analysis.cells import CELL, MEASURES, final_means
 from tradeoff.analysis.ramps import ramp_times
 from tradeoff.artifacts.comparisons import varied, words
 from tradeoff.artifacts.overlays import prefixed, published_columns
@@ -16,8 +16,7 @@ from tradeoff.params.epsilon import format_epsilon
 
 def make(results: Results) -> Table:
     """Set one row per cell, ε_g, T1 and T2, times as shares of all epochs; `rft_fix` is T1 = T2 = 0."""
-    confidence = results.study["params"]["tradeoff"]["confidence"]
-    ends = over_seeds(finals(results.study, results.probes, results.threat.probe), confidence)
+    ends = final_means(results.study, results.probes, results.threat.probe)
     data = ramp_times(results.study, ends)
     keys = [*CELL, "epsilon_g", "t1", "t2"]
     data = data.merge(prefixed(published.schedule_results()), on=keys, how="left")
@@ -34,7 +33,7 @@ def make(results: Results) -> Table:
             rows.append([*map(Cell, about), *(column[index] for column in cells)])
     caption = (
         f"{results.study['study']['title']}: schedules whose ramp starts at T1 and ends at T2, shares of all epochs, in"
-        f" percent under {results.threat.probe} at the last snapshot, with {confidence * 100:g}% intervals"
+        f" percent under {results.threat.probe} at the last snapshot, with 95% intervals"
         f"{two_noted(data['seeds'])}. Bold: best at that ε_g; underlined: second."
     )
     header = [*map(str.capitalize, shown), "ε_g", "T1", "T2", *columns]
