@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def write_study(
     *,
     datasets: Sequence[str] = ("digits",),
     strategies: Sequence[str] = SEVEN,
-    variants: Sequence[str] = ("",),
+    variants: Mapping[str, Sequence[str]] = {},
     backbones: Sequence[str] = ("tiny_vit",),
     objectives: Sequence[str] = ("standard",),
     seeds: Sequence[int] = (0,),
@@ -68,7 +68,8 @@ def write_study(
 
     Each strategy rises to an accuracy of its own; robustness rises early and falls later. Under a robust objective
     accuracy rises later and less far, more so at a larger ε_g, and robustness stays.
-    objectives: names of `sections` (of params), each of which may sweep. attacks: attack probes, called as the attack.
+    variants: of the strategies that are swept. objectives: names of `sections` (of params), each of which may sweep.
+    attacks: attack probes, called as the attack.
     epochs: what study.json says of them; logs have sixteen. data: where a dataset {} lies packed, if it does.
     """
     probes: dict[str, Any] = {
@@ -91,7 +92,7 @@ def write_study(
         (d, b, o, s) for d in datasets for b in backbones for o in chosen for s in seeds
     ):
         for place, family in enumerate(strategies):
-            for number, variant in enumerate(variants):
+            for number, variant in enumerate(variants.get(family, ("",))):
                 strategy = f"{family}-{variant.replace(' ', '')}" if variant else family
                 name = f"{dataset}/{backbone}/{strategy}/{objective.name}/seed{seed}"
                 run: dict[str, Any] = {

@@ -80,7 +80,9 @@ def test_every_panel_and_epsilon_has_every_family_once(tmp_path: Path) -> None:
 
 
 def test_variants_join_one_frontier_and_seeds_are_averaged(tmp_path: Path) -> None:
-    write_study(tmp_path, strategies=("lora",), variants=("rank 4", "rank 8"), seeds=(0, 1, 2), n=60)
+    write_study(
+        tmp_path, strategies=("lora",), variants={"lora": ("rank 4", "rank 8")}, seeds=(0, 1, 2), n=60
+    )
     tables = compute(tmp_path)
     row = tables.areas[tables.areas["epsilon"] == EPSILONS[0]].iloc[0]
     everything = np.arange(60)
@@ -98,7 +100,9 @@ def test_variants_join_one_frontier_and_seeds_are_averaged(tmp_path: Path) -> No
 
 def test_variants_apart_have_the_areas_of_their_own_frontiers(tmp_path: Path) -> None:
     names = ("rank 4", "rank 8")
-    write_study(tmp_path, strategies=("lora", "ia3"), variants=names, seeds=(0, 1), n=60)
+    write_study(
+        tmp_path, strategies=("lora", "ia3"), variants={"lora": names, "ia3": names}, seeds=(0, 1), n=60
+    )
     tables = compute(tmp_path)
     apart = tables.variants[np.isclose(tables.variants["epsilon"], EPSILONS[0])].set_index("strategy")
     assert list(apart.index) == ["lora-rank4", "lora-rank8", "ia3-rank4", "ia3-rank8"]

@@ -48,7 +48,7 @@ def study(root: Path) -> Path:
         root,
         datasets=("cifar10", "letters", "kana"),
         strategies=("lora", "bitfit"),
-        variants=("rank 4", "rank 8"),
+        variants={"lora": ("rank 4", "rank 8")},
         objectives=("standard", "rft_fix", "rft_sched"),
         sections={"rft_fix": {"epsilon": "4/255"}, "rft_sched": schedule},
         corruptions=("fog", "snow"),

@@ -97,7 +97,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return study(
         tmp_path_factory.mktemp("sweep"),
         strategies=("full", "lora"),
-        variants=("rank 4", "rank 8"),
+        variants=dict.fromkeys(("full", "lora"), ("rank 4", "rank 8")),
         seeds=(0, 1),
         backbones=("vit", "swin"),
         objectives=("standard", "rft_fix"),
@@ -109,11 +109,11 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Results:
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """One panel with sweeps whose names are long."""
-    targets = "targets q+k+v+proj+fc1+fc2"
+    names = [f"rank {rank}, targets q+k+v+proj+fc1+fc2" for rank in (1, 2, 4, 8, 16)]
     return study(
         tmp_path_factory.mktemp("ranks"),
         strategies=("lora", "adapter"),
-        variants=tuple(f"rank {rank}, {targets}" for rank in (1, 2, 4, 8, 16)),
+        variants={"lora": names, "adapter": names},
     )
 
 
@@ -396,7 +396,9 @@ def test_a_variants_trajectory_is_its_own_and_its_key_names_it(ranks: Results) -
 
 
 def test_a_strategy_without_variants_is_not_among_the_sweeps(tmp_path: Path) -> None:
-    write_study(tmp_path, strategies=("lora",), variants=("rank 4", "rank 8"), n=20, datasets=("a", "b"))
+    write_study(
+        tmp_path, strategies=("lora",), variants={"lora": ("rank 4", "rank 8")}, n=20, datasets=("a", "b")
+    )
     made = read_sealed(tmp_path / "study.json")
     full = [run | {"strategy": "full", "family": "full", "variant": ""} for run in made["runs"][:1]]
     made["runs"] = full + made["runs"]

@@ -129,7 +129,11 @@ def test_panels_are_called_after_what_tells_them_apart(root: Path, robust: Path)
 
 def test_the_table_of_variants_prints_their_areas_and_marks_the_best_of_each_strategy(tmp_path: Path) -> None:
     write_study(
-        tmp_path, strategies=("lora", "ia3"), variants=("rank 4", "rank 8"), n=60, datasets=("a", "b")
+        tmp_path,
+        strategies=("lora", "ia3"),
+        variants=dict.fromkeys(("lora", "ia3"), ("rank 4", "rank 8")),
+        n=60,
+        datasets=("a", "b"),
     )
     gather.main(["--study", str(tmp_path / "study.json"), "--results", str(tmp_path)])
     pareto_auc.main(["--results", str(tmp_path), "--bootstrap", "20"])
