@@ -13,9 +13,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -26,9 +23,7 @@ from synthetic_results import GRID, RAMPS, ROBUST, SEVEN, seal_run, write_study
 from tradeoff.analysis.points import under
 from tradeoff.artifacts import FIGURES, TABLES, available, load, pages, style, unavailable
 from tradeoff.artifacts.comparisons import method_key
-from tradeoff.artifacts.labels import spread
-from tradeoff.artifacts.limits import MARKER, clear_of, fit_values
-from tradeoff.artifacts.looks import LOOKS, OBJECTIVES, look, method_look
+from tradeoff.artifacts.looks import look, method_look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.sweeps import sweeps
 from tradeoff.artifacts.tables import auc as auc_table
@@ -217,27 +212,6 @@ def test_no_curve_is_cut_and_small_values_are_not_left_in_a_strip(robust: Result
         reached[low, high] = max(reached.get((low, high), low), top)
     for (low, high), top in reached.items():
         assert top - low > 0.85 * (high - low)
-
-
-@pytest.mark.parametrize(
-    ("values", "limits"),
-    [([0.1, 20], (0, 21.2)), ([60, 90], (57.6, 91.944)), ([50, 99.9], (46.008, 101))],
-    ids=["from zero", "from below the lowest", "no further than 100%"],
-)
-def test_axes_are_fitted_to_what_they_show(values: list[float], limits: tuple[float, float]) -> None:
-    axes = Figure().subplots()
-    axes.plot(values)
-    fit_values([axes])
-    assert axes.get_ylim() == pytest.approx(limits)
-
-
-@given(st.floats(0, 95), st.lists(st.floats(0, 100), max_size=30))
-def test_an_axis_begins_lower_where_that_cuts_no_marker(start: float, values: list[float]) -> None:
-    found = clear_of(start, values)
-    assert 0 <= found <= start
-    assert found == 0 or all(abs(value - found) >= MARKER - 1e-9 for value in values)
-    if all(abs(value - start) >= MARKER for value in values):
-        assert found == start
 
 
 def test_keys_name_objectives_in_the_study_s_order_whatever_that_of_a_table(tmp_path: Path) -> None:
@@ -489,22 +463,6 @@ def test_asking_what_is_available_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-def test_strategies_differ_in_colour_and_in_marker_with_line() -> None:
-    looks = [look(name) for name in TWELVE]
-    assert len({one.colour for one in looks}) == len({(one.marker, one.line) for one in looks}) == 12
-
-
-def test_objectives_differ_in_colour_and_in_marker() -> None:
-    looks = [method_look(name) for name in OBJECTIVES]
-    assert len({one.colour for one in looks}) == len({one.marker for one in looks}) == len(OBJECTIVES)
-
-
-def test_a_method_of_a_sweep_looks_as_its_objective_and_says_what_sets_it_apart() -> None:
-    one, other = method_look("rft_sched"), method_look("rft_sched t1 0.1")
-    assert (one.colour, one.marker) == (other.colour, other.marker)
-    assert other.label == "RFT sched t1 0.1"
-
-
 def test_a_robust_curve_encloses_the_expected_robustness_that_the_table_prints(robust: Results) -> None:
     fig, _ = draw(robust, "robust_curves")
     rows = objectives.make(robust).data
@@ -600,11 +558,6 @@ def test_published_numbers_stand_where_the_study_has_their_cells_and_nowhere_els
     assert np.isnan(rows["cars", "swin_b", "standard", 8 / 255])
 
 
-def test_a_strategy_not_listed_keeps_its_look_whatever_else_is_drawn() -> None:
-    assert look("my_own") == look("my_own")
-    assert look("my_own").colour not in {one.colour for one in LOOKS.values()}
-
-
 @pytest.mark.parametrize("name", [*FIGURES, *TABLES, "study"])
 def test_every_artifact_has_a_caption_that_renders(name: str) -> None:
     class Snakemake:
@@ -614,35 +567,3 @@ def test_every_artifact_has_a_caption_that_renders(name: str) -> None:
     text = jinja2.Template(source, undefined=jinja2.StrictUndefined).render(snakemake=Snakemake)
     html = docutils.core.publish_parts(text, writer="html", settings_overrides={"halt_level": 2})
     assert len(html["body"]) > 200
-
-
-positions = arrays(float, st.integers(1, 8), elements=st.floats(0, 1))
-
-
-@settings(max_examples=100, deadline=None)
-@given(positions, st.floats(0.01, 0.3))
-def test_spread_labels_keep_their_distance_their_order_and_their_room(places: np.ndarray, gap: float) -> None:
-    result = spread(places, gap, 0.0, 1.0)
-    assert (np.diff(np.sort(result)) >= gap - 1e-9).all()
-    assert (places[np.argsort(result)] == np.sort(places)).all()
-    if (len(places) - 1) * gap <= 1:
-        assert result.min() >= -1e-9
-        assert result.max() <= 1 + 1e-9
-
-
-@settings(max_examples=50, deadline=None)
-@given(positions, st.floats(0.01, 0.1), st.integers(0, 2**32 - 1))
-def test_no_other_allowed_arrangement_moves_labels_less(places: np.ndarray, gap: float, seed: int) -> None:
-    best = spread(places, gap, 0.0, 1.0)
-    rng = np.random.default_rng(seed)
-    order = np.argsort(best)
-    for _ in range(20):
-        tried = best.copy()
-        tried[order] += np.sort(rng.normal(0, 0.05, len(places)))  # rising shifts never bring two closer
-        tried[order] += rng.normal(0, 0.02)
-        if tried.min() >= 0 and tried.max() <= 1:
-            assert ((tried - places) ** 2).sum() >= ((best - places) ** 2).sum() - 1e-9
-
-
-def test_labels_already_apart_stay_where_they_are() -> None:
-    assert spread(np.array([0.9, 0.1, 0.5]), 0.1, 0.0, 1.0) == pytest.approx([0.9, 0.1, 0.5])
