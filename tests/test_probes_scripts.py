@@ -57,6 +57,12 @@ def _arguments(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("value", ["digits", "digits="])
+def test_data_without_a_folder_is_refused_in_one_line(place, tmp_path, value):
+    with pytest.raises(UserError, match=f"--data: found '{value}'; expected reference=folder"):
+        script.main([*_arguments(place, tmp_path), f"--data={value}"])
+
+
 def test_the_script_does_the_same(place, whole, tmp_path, capsys):
     outputs = outputs_in(tmp_path)
     script.main(_arguments(place, tmp_path))

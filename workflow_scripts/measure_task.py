@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tradeoff.errors import UserError
+from tradeoff.data.arguments import add_data, folders
 from tradeoff.script import run_script, set_threads
 
 
@@ -19,13 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--spec", type=json.loads, required=True, help="the task's settings, JSON")
     parser.add_argument("--code", required=True, help="fingerprint of the code, kept in task.json")
     parser.add_argument("--weights", type=Path, required=True, help="backbone, safetensors")
-    parser.add_argument(
-        "--data",
-        action="append",
-        required=True,
-        metavar="REFERENCE=FOLDER",
-        help="the task's dataset and the upstream one, packed; repeatable",
-    )
+    add_data(parser, "the task's dataset and the upstream one")
     parser.add_argument("--output", type=Path, required=True, help="task.json")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
@@ -35,15 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from tradeoff.tasks import measure_task
 
     check_code(arguments.code, task_code())
-    data = dict(_reference_and_folder(value) for value in arguments.data)
+    data = folders(arguments.data)
     measure_task(arguments.spec, arguments.code, arguments.weights, data, arguments.output, arguments.device)
-
-
-def _reference_and_folder(value: str) -> tuple[str, Path]:
-    reference, _, folder = value.partition("=")
-    if not folder:
-        raise UserError("--data", repr(value), "reference=folder")
-    return reference, Path(folder)
 
 
 if __name__ == "__main__":

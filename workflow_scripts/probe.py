@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tradeoff.data.arguments import add_data, folders
 from tradeoff.errors import UserError
 from tradeoff.script import run_script, set_threads
 
@@ -54,28 +55,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--code", required=True, help="fingerprint of the code, kept in the table")
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--weights", type=Path, required=True, help="backbone, safetensors")
-    parser.add_argument(
-        "--data",
-        action="append",
-        required=True,
-        metavar="REFERENCE=FOLDER",
-        help="a test set, packed; repeatable",
-    )
+    add_data(parser, "a test set")
     parser.add_argument("--output", type=Path, required=True, help="tidy table, Parquet")
     parser.add_argument("--outcomes", type=Path, required=True, help="per-sample outcomes, safetensors")
     parser.add_argument("--cost", type=Path, required=True, help="seconds and hardware, JSON")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="only each N-th snapshot")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     arguments = parser.parse_args(argv)
-    arguments.data = dict(_reference_and_folder(value) for value in arguments.data)
+    arguments.data = folders(arguments.data)
     return arguments
-
-
-def _reference_and_folder(value: str) -> tuple[str, Path]:
-    reference, _, folder = value.partition("=")
-    if not folder:
-        raise UserError("--data", repr(value), "reference=folder")
-    return reference, Path(folder)
 
 
 def _shard(value: str) -> tuple[int, int]:
