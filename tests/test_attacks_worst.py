@@ -161,3 +161,29 @@ def test_what_is_climbed_can_be_another_function_of_the_logits():
     with torch.no_grad():
         assert (trained()(found.points)[:, 3] > trained()(x)[:, 3]).float().mean() > 0.95
         torch.testing.assert_close(found.loss, trained()(found.points)[:, 3], rtol=1e-4, atol=1e-4)
+
+
+class Overflowing(torch.nn.Module):
+    """Answers NaN to every image that is brighter on average than it may be."""
+
+    def __init__(self, brightest):
+        super().__init__()
+        self.brightest = brightest
+
+    def forward(self, x):
+        broken = x.flatten(1).mean(1, keepdim=True) > self.brightest
+        return torch.where(broken, torch.nan, trained()(x))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_an_answer_that_is_not_finite_fools_nobody_and_is_no_highest_point(name):
+    x, y, ids = batch()
+    at_all = worst(Overflowing(-1), SPECS[name], x, y, ids)
+    assert not at_all.fooled.any()
+    assert at_all.points.isfinite().all()
+    beyond = worst(Overflowing(float(x.mean()) + 0.02), SPECS[name], x, y, ids, epsilon=0.3)
+    assert beyond.points.isfinite().all()
+    reached = beyond.loss.isfinite()
+    assert 0.1 < reached.float().mean() < 1
+    answers = Overflowing(float(x.mean()) + 0.02)(beyond.points)[reached]
+    assert answers.isfinite().all()

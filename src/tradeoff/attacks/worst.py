@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tradeoff.attacks.base import Attack, Evaluation, Samples, State, overwrite
+from tradeoff.attacks.base import Attack, Evaluation, Samples, State, judged, overwrite
 from tradeoff.attacks.frozen import frozen
 from tradeoff.attacks.noise import Noise
 
@@ -19,7 +19,8 @@ from tradeoff.attacks.noise import Noise
 class Worst:
     """points: (B, 3, H, W), of all points that the attack evaluated the one of highest loss, sample by sample.
 
-    loss: (B,), there. fooled: (B,) bool, whether any evaluated point was misclassified.
+    loss: (B,), there. fooled: (B,) bool, whether any evaluated point was misclassified; an
+    answer that is not finite fools nobody (`base.answers`).
     """
 
     points: Tensor
@@ -80,5 +81,4 @@ def _evaluate(
         logits = model(x).float()
         loss = climbed(logits)
         slope = torch.autograd.grad(loss.sum(), x)[0] if gradient else None
-    wrong = logits.argmax(1) != samples.labels
-    return Evaluation(logits.detach(), wrong, torch.zeros_like(wrong), loss.detach(), slope)
+    return judged(logits.detach(), samples.labels, loss.detach(), slope)
