@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from tradeoff.attacks.base import answers
 from tradeoff.attacks.frozen import frozen
 from tradeoff.attacks.noise import Noise
 from tradeoff.attacks.threat import Threat, threat
@@ -37,7 +38,7 @@ class RobustValidation:
             (attack,) = self.threat.attempts(classes=2)
             worst = worst_points(model, attack, images, labels, ids, Noise(seed, (VALIDATION_STREAM,)))
             with frozen(model), torch.no_grad():
-                right = model(images).argmax(1) == labels
+                right = answers(model(images)) == labels
             robust += int((right & ~worst.fooled).sum())
             loss += float(worst.loss.sum())
         return robust / len(self.split.labels), loss / len(self.split.labels)
