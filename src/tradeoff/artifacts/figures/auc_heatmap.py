@@ -39,8 +39,10 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         table = under(results.areas, results.threat)
         columns = [(panel.name.replace(", ", "\n"), panel.rows(table)) for panel in results.panels]
         threat = str(results.threat)
-    blocks = [columns[start : start + MOST_COLUMNS] for start in range(0, len(columns), MOST_COLUMNS)]
-    widest = max(map(len, blocks))
+    widest = -(
+        -len(columns) // -(-len(columns) // MOST_COLUMNS)
+    )  # of as few blocks as there can be, alike in width
+    blocks = [columns[start : start + widest] for start in range(0, len(columns), widest)]
     families = [_families(block, results.families) for block in blocks]
     lines = sum(map(len, families))
     room = (style.PAGE - 0.75 - 0.35 * len(blocks)) / lines

@@ -37,8 +37,10 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     fig, grid = squares(
         [title for title, _ in groups], "In-distribution accuracy (%)", "Out-of-distribution accuracy (%)"
     )
+    right, top = (min(101, 100 * shown[f"{side}_high"].max() + 3) for side in ("inside", "outside"))
     for axes, (_, rows) in zip(grid, groups, strict=True):
         _draw_panel(axes, rows)
+        axes.set(xlim=(0, right), ylim=(0, top))
     style.key(fig, results.families)
     lines = "a line per run, with its last snapshot and 95% intervals; dotted: equal"
     style.note(fig, f"{images_noted(probed)}; {lines}")
@@ -76,4 +78,3 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
             marker=one.marker,
             elinewidth=0.6,
         )
-    axes.set(xlim=(0, 101), ylim=(0, 101))
