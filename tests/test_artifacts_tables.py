@@ -179,12 +179,16 @@ def test_the_corruption_table_divides_errors_by_those_of_full_fine_tuning(root: 
 def test_corruption_errors_of_all_objectives_are_relative_to_standard_full_fine_tuning(
     tmp_path: Path,
 ) -> None:
-    choices = {
-        "strategies": ("lora", "full"),
-        "variants": ("rank 4", "rank 8"),
-        "corruptions": ("fog", "snow"),
-    }
-    write_study(tmp_path, objectives=("rft_fix", "standard"), steps=(0, 64), shifts=(), n=60, **choices)
+    write_study(
+        tmp_path,
+        strategies=("lora", "full"),
+        variants=dict.fromkeys(("lora", "full"), ("rank 4", "rank 8")),
+        objectives=("rft_fix", "standard"),
+        corruptions=("fog", "snow"),
+        shifts=(),
+        steps=(0, 64),
+        n=60,
+    )
     gather.main(["--study", str(tmp_path / "study.json"), "--results", str(tmp_path)])
     results = Results(tmp_path)
     table = corruption.make(results)
