@@ -61,7 +61,9 @@ def _draw_curve(
     curve = curve.sort_values(x)
     value, low, high = (curve[name] * (100 if percent else 1) for name in values)
     axes.fill_between(curve[x], low, high, color=one.colour, alpha=alpha, linewidth=0)
-    axes.plot(curve[x], value, **one.line_style(), linewidth=width, markevery=_some(len(curve)))
+    axes.plot(
+        curve[x], value, **one.line_style(), linewidth=width, markevery=_some(len(curve)), clip_on=False
+    )
     return float(curve[x].iloc[-1]), float(value.iloc[-1]), one.label, one.colour
 
 

@@ -39,6 +39,7 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
                 "linewidth": 0.4,
                 "alpha": 0.6,
                 "relpos": (0, 0.5),
+                "patchA": None,  # the leader ends at the text, not at a frame around it
                 "shrinkA": 1,
                 "shrinkB": 2,
             },

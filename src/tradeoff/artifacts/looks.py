@@ -24,12 +24,12 @@ class Look:
 
 LOOKS = {
     "full": Look("Full", "#000000", "o"),
-    "linear": Look("Linear", "#888888", "s"),
+    "linear": Look("Linear", "#888888", "s", ":"),
     "bitfit": Look("BitFit", "#E69F00", "D"),
     "lora": Look("LoRA", "#0072B2", "^"),
-    "adapter": Look("Adapter", "#009E73", "v"),
-    "compacter": Look("Compacter", "#D55E00", "P"),
-    "ia3": Look("(IA)³", "#CC79A7", "x"),
+    "adapter": Look("Adapter", "#009E73", "v", "--"),
+    "compacter": Look("Compacter", "#D55E00", "P", "-."),
+    "ia3": Look("(IA)³", "#CC79A7", "x", "--"),
     "norm": Look("Norm", "#56B4E9", "<", "--"),
     "lp_ft": Look("LP-FT", "#7A4A1E", ">", "--"),
     "dora": Look("DoRA", "#332288", "p", "--"),

@@ -35,10 +35,8 @@ def paired_height(panels: int) -> float:
 
 
 def abreast(panels: int) -> int:
-    """Return how many columns so many panels stand in: three, or more where they leave gaps or fill a page."""
-    if panels <= 6 or panels == 9:
-        return min(panels, MOST_COLUMNS)
-    return 4 if panels <= 16 else 5 if panels <= 25 else 6
+    """Return how many columns so many panels stand in: three, and more where three would not fit a page."""
+    return min(panels, MOST_COLUMNS if panels <= 9 else 4 if panels <= 16 else 5 if panels <= 25 else 6)
 
 
 def _fitting(height: float, lowest: float, rows: int) -> float:

@@ -47,6 +47,7 @@ def draw_frontier(
         color=one.colour,
         markersize=2.8 if small else 3.5,
         elinewidth=0.4,
+        clip_on=False,
     )
 
 

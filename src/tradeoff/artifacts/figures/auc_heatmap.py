@@ -53,12 +53,15 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     for axes, block, names in zip(grid, blocks, families, strict=True):
         _draw_block(axes, block, names, norm, widest)
     bar = fig.colorbar(ScalarMappable(norm, COLOURS), ax=list(grid), aspect=30, pad=0.02)
-    bar.set_label("Above average (%)")
+    bar.set_label("Above the average of the column's strategies (%)")
     bar.outline.set_visible(False)
     name = results.panels[0].name + "; " if len(results.panels) == 1 else ""
     confidence = results.study["params"]["tradeoff"]["confidence"] * 100
     brackets = f"in brackets: {confidence:g}% intervals{two_noted(table['seeds'])}"
-    style.note(fig, f"{name}{threat}; {images_noted(table.rename(columns={'samples': 'n'}))}; {brackets}")
+    style.note(
+        fig,
+        f"trade-off AUC, {name}{threat}; {images_noted(table.rename(columns={'samples': 'n'}))}; {brackets}",
+    )
     return fig, table
 
 
@@ -91,7 +94,7 @@ def _draw_block(
             above = row["above_average"] * 100 if len(rows) > 1 else np.nan
             values[line, column] = above
             share = 0.0 if np.isnan(above) else float(norm(above))
-            _annotate(axes, column, line, row, above, "white" if share > 0.6 else "black")
+            _annotate(axes, column, line, row, above, "white" if share > 0.72 else "black")
     seaborn.heatmap(
         values,
         ax=axes,

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from tradeoff.analysis.metrics import last_and_peak
 from tradeoff.analysis.points import PANEL
+from tradeoff.analysis.seeds import over_seeds
 from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted
@@ -44,7 +45,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             draw_curves(axes, curves, "epsilon", ("accuracy", "low", "high"), named=len(pairs) == 1)
     if len(pairs) > 1:
         style.key(fig, results.families)
-    peak = f"end: last snapshot; peak: the most robust one at {results.threat}"
+    peak = f"end: last snapshot; peak: the most robust one at {results.threat}, picked on the test images"
     style.note(fig, f"{peak}; {images_noted(table)}; bands: 95% intervals{seeds_noted(table)}")
     return fig, table
 
@@ -53,14 +54,8 @@ def _curves(rows: pd.DataFrame, chosen: pd.DataFrame, step: str) -> pd.DataFrame
     """The rows of the chosen snapshot of every strategy, seeds joined."""
     keys = [*PANEL, "family", "strategy", "variant"]
     at = chosen[[*keys, step]].rename(columns={step: "step"})
-    joined = rows.merge(at, on=[*keys, "step"]).groupby([*keys, "step", "epsilon"], sort=False)
-    return joined.agg(
-        n=("n", "first"),
-        accuracy=("accuracy", "mean"),
-        low=("low", "min"),
-        high=("high", "max"),
-        seeds=("seed", "nunique"),
-    ).reset_index()
+    chosen_rows = rows.merge(at, on=[*keys, "step"])
+    return over_seeds(chosen_rows, [*keys, "step", "epsilon"], [("accuracy", "low", "high")])
 
 
 def _in_pixels(sizes: Sequence[float]) -> bool:

@@ -35,5 +35,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         style.key(fig, results.families)
     two = two_noted(areas["seeds"]) if single else ""
     images = images_noted(areas.rename(columns={"samples": "n"}))
-    style.note(fig, f"{results.threat}; {images}; faint: other snapshots; bars: 95% intervals{two}")
+    style.note(
+        fig,
+        f"{results.threat}; {images}; faint: other snapshots, as far as the axes go; bars: 95% intervals{two}",
+    )
     return fig, table

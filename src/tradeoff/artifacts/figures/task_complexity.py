@@ -69,7 +69,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     style.note(
         fig,
         f"{results.threat}; {results.objective_labels[objective]}; {images}; bars: {confidence:g}% intervals"
-        f"{two_noted(drawn['seeds'])}{'; numbers: rank correlation over datasets' if named else ''}{_unknown(drawn)}",
+        f"{two_noted(drawn['seeds'])}{_correlated(drawn) if named else ''}{_unknown(drawn)}",
     )
     return fig, table
 
@@ -96,6 +96,12 @@ def _draw_points(axes: Axes, part: pd.DataFrame, measure: str, value: str) -> li
         said = "" if pd.isna(rho) else f" {signed(rho, 2)}"
         ends.append((x.iloc[-1], y.iloc[-1], one.label + said, one.colour))
     return ends
+
+
+def _correlated(drawn: pd.DataFrame) -> str:
+    return (
+        f"; side by side at a dataset; numbers: rank correlation over {drawn['dataset'].nunique()} datasets"
+    )
 
 
 def _unknown(drawn: pd.DataFrame) -> str:

@@ -48,7 +48,8 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: trade-off AUC, the area between the frontier of accuracy and"
         f" robustness and (0, 0), with {confidence * 100:g}% intervals{two_noted(areas['seeds'])}"
-        f"{shared(areas, shown)}. Bold: best; underlined: second.{left_out}{audit_note(results)}"
+        f"{shared(areas, shown)}. Above average: over the mean of the strategies, averaged over datasets."
+        f" Bold: best; underlined: second.{left_out}{audit_note(results)}"
     )
     header = [*map(str.capitalize, shown), "Strategy", *datasets, "Above average (%)"]
     return Table(caption, header, rows, data, left=len(shown) + 1)

@@ -10,7 +10,7 @@ from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.text import interval, signed, two_noted
 
-HEADER = ["First", "Peak", "At step", "Last", "Rise", "Fall", "Accuracy meanwhile"]
+HEADER = ["First", "Peak", "Highest at step", "Last", "Rise", "Fall", "Accuracy meanwhile"]
 
 
 def make(results: Results) -> Table:
