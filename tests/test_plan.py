@@ -343,3 +343,12 @@ def test_a_finished_study_is_compared_with_its_plan_by_the_plans_own_rules(sizes
     planned_seconds = comparison.planned(study(), sizes, DEVICE)
     assert planned_seconds["gather"] == (1, DEVICE.artifact)
     assert planned_seconds["write_explorer"] == (1, DEVICE.figure)
+
+
+def test_weights_that_are_fetched_are_also_checked_which_takes_torch(sizes, anywhere):
+    weights = {"hub": "somebody/vit", "revision": "0" * 40}
+    overlay = {
+        "study": {"backbones": ["fetched"]},
+        "backbones": {"fetched": VIT | {"resize": "squash", "weights": weights}},
+    }
+    assert comparison.planned(study(overlay), sizes, DEVICE)["fetch_backbone"] == (1, DEVICE.job)

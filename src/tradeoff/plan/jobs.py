@@ -126,8 +126,7 @@ class Jobs:
             work: tuple[Work, ...] = ()
             if name in self.study.pretrained():
                 rule, work = "pretrain_backbone", tuple(self._pretraining(name, size))
-            start = "job" if work else "artifact"
-            yield Job(rule, name, {"backbone": name}, work, work, disk=size.weights, start=start, done=done)
+            yield Job(rule, name, {"backbone": name}, work, work, disk=size.weights, done=done)
 
     def _pretraining(self, backbone: str, size: Size) -> list[Work]:
         spec = self.study.pretraining_spec(backbone)
