@@ -53,15 +53,13 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     for axes, block, names in zip(grid, blocks, families, strict=True):
         _draw_block(axes, block, names, norm, widest)
     bar = fig.colorbar(ScalarMappable(norm, COLOURS), ax=list(grid), aspect=30, pad=0.02)
-    bar.set_label("Above the average of the column's strategies (%)")
+    bar.set_label("Above average (%)")
     bar.outline.set_visible(False)
     name = results.panels[0].name + "; " if len(results.panels) == 1 else ""
     confidence = results.study["params"]["tradeoff"]["confidence"] * 100
     brackets = f"in brackets: {confidence:g}% intervals{two_noted(table['seeds'])}"
-    style.note(
-        fig,
-        f"trade-off AUC, {name}{threat}; {images_noted(table.rename(columns={'samples': 'n'}))}; {brackets}",
-    )
+    what = f"trade-off AUC, and how far above its column's average, {name}{threat}"
+    style.note(fig, f"{what}; {images_noted(table.rename(columns={'samples': 'n'}))}; {brackets}")
     return fig, table
 
 
