@@ -392,6 +392,22 @@ def test_the_heatmap_colours_each_cell_by_what_it_says(one: Results) -> None:
     assert texts[1.5, 2.5 - 0.17].startswith(f"{row['auc']:.3f}")
 
 
+def test_seven_datasets_stand_in_blocks_alike_and_shifts_in_axes_as_wide_as_they_need(tmp_path: Path) -> None:
+    seven = study(
+        tmp_path, datasets=tuple("abcdefg"), strategies=("full", "lora"), steps=(0, 64), corruptions=()
+    )
+    heatmap, _ = draw(seven, "auc_heatmap")
+    titles = [[label.get_text() for label in axes.get_xticklabels()] for axes in heatmap.axes[:2]]
+    assert titles == [list("abcd"), list("efg")]
+    shift, data = draw(seven, "shift")
+    limits = {(axes.get_xlim(), axes.get_ylim()) for axes in shift.axes if axes.axison}
+    assert len(limits) == 1
+    ((left, right), (bottom, top)) = limits.pop()
+    assert (left, bottom) == (0, 0)
+    for end, side in ((right, "inside"), (top, "outside")):
+        assert 100 * data[f"{side}_high"].max() < end <= min(101, 100 * data[f"{side}_high"].max() + 3)
+
+
 def test_shift_compares_test_sets_at_the_same_snapshot_of_the_same_run(six: Results) -> None:
     _, data = draw(six, "shift")
     row = data.iloc[17]
