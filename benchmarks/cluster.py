@@ -27,17 +27,23 @@ from benchmarks.overhead import records
 from tests.cluster.slurm import Cluster, missing
 from tests.workflow import ROOT
 
-HEAD = """
+# One rule, whose jobs differ by a wildcard: as in studies, of which the largest have no more rules than the smallest.
+SNAKEFILE = """
+import json
+
+with open("jobs.json") as file:
+    JOBS = json.load(file)
+
 rule all:
-    input: {everything}
+    input: expand("done/{number}", number=range(len(JOBS)))
     default_target: True
-"""
-RULE = """
-rule job_{number}:
-    input: {inputs}
+
+rule job:
+    input: lambda wildcards: [f"done/{one}" for one in JOBS[int(wildcards.number)]["after"]]
     output: "done/{number}"
+    params: seconds=lambda wildcards: JOBS[int(wildcards.number)]["seconds"]
     resources: mem_mb=100, runtime=30
-    shell: "date +%s.%N > {{output}}; sleep {seconds}; date +%s.%N >> {{output}}"
+    shell: "date +%s.%N > {output}; sleep {params.seconds}; date +%s.%N >> {output}"
 """
 
 
@@ -126,12 +132,8 @@ def run(jobs: list[Job], nodes: int) -> dict[str, object]:
     """Run the jobs on so many nodes of one processor; return the times, and what the controller was asked."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        everything = [f"done/{number}" for number in range(len(jobs))]
-        text = HEAD.format(everything=everything) + "".join(
-            RULE.format(number=number, inputs=[everything[k] for k in job.after] or '""', seconds=job.seconds)
-            for number, job in enumerate(jobs)
-        )
-        (folder / "Snakefile").write_text(text.replace('    input: ""\n', ""))
+        (folder / "Snakefile").write_text(SNAKEFILE)
+        (folder / "jobs.json").write_text(json.dumps([job._asdict() for job in jobs]))
         with Cluster(folder / "slurm", nodes=nodes, cpus=1) as cluster:
             began = time.time()
             ran = subprocess.run(
@@ -140,7 +142,7 @@ def run(jobs: list[Job], nodes: int) -> dict[str, object]:
                     *("--slurm-status-command", "squeue", "--jobs", str(max(200, nodes))),
                 ],
                 cwd=folder,
-                env=cluster.environment | {"PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"},
+                env=_environment(cluster),
                 stdout=(folder / "out").open("w"),
                 stderr=subprocess.STDOUT,
                 check=False,
@@ -149,9 +151,12 @@ def run(jobs: list[Job], nodes: int) -> dict[str, object]:
             if ran.returncode:
                 sys.exit((folder / "out").read_text())
             asked = _asked(cluster.ask("sdiag"))
-            by_slurm = _by_slurm(cluster.ask("scontrol", "-o", "show", "jobs"))
-        seen = _seen((folder / "out").read_text())
-        spans = [list(map(float, (folder / file).read_text().split())) for file in everything]
+            completed = cluster.completed.read_text()
+        output = (folder / "out").read_text()
+        seen, by_slurm = _seen(output), _by_slurm(output, completed)
+        spans = [
+            list(map(float, (folder / f"done/{number}").read_text().split())) for number in range(len(jobs))
+        ]
     timed = []
     for number, job in enumerate(jobs):
         ready = max((seen[k] for k in job.after), default=began)
@@ -173,6 +178,13 @@ def run(jobs: list[Job], nodes: int) -> dict[str, object]:
     }
 
 
+def _environment(cluster: Cluster) -> dict[str, str]:
+    """As `make` has it: Snakemake's modules are compiled once, not at each start."""
+    environment = cluster.environment | {"PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
 def described(found: dict[str, object]) -> list[str]:
     """Return what was found as lines to read."""
     by_job, asked = found["seconds_by_job"], found["asked_of_the_controller"]
@@ -189,19 +201,26 @@ def described(found: dict[str, object]) -> list[str]:
 
 def _seen(output: str) -> dict[int, float]:
     """When Snakemake said of each job that it had finished."""
-    found = re.findall(r"\[(.+?)\]\nFinished jobid: \d+ \(Rule: job_(\d+)\)", output)
-    return {int(number): datetime.strptime(when, "%c").timestamp() for when, number in found}
+    numbers = {
+        jobid: int(number)
+        for number, jobid in re.findall(r"output: done/(\d+)\n(?:    .*\n)*?    jobid: (\d+)\n", output)
+    }
+    found = re.findall(r"\[(.+?)\]\nFinished jobid: (\d+) \(Rule: job\)", output)
+    return {numbers[jobid]: datetime.strptime(when, "%c").timestamp() for when, jobid in found}
 
 
-def _by_slurm(jobs: str) -> dict[int, tuple[float, float]]:
-    """When each job was submitted and started."""
+def _by_slurm(output: str, completed: str) -> dict[int, tuple[float, float]]:
+    """When each job was submitted and started.
+
+    output: Snakemake's, which names Slurm's jobs by their logs; completed: Slurm's record of the jobs that ended.
+    """
+    numbers = dict(re.findall(r"SLURM jobid (\d+) \(log: \S*/rule_job/(\d+)/", output))
     times = {}
-    for line in jobs.splitlines():
-        number = re.search(r"Comment=\S*rule_job_(\d+)", line)
-        when = [re.search(rf"{key}=(\S+)", line) for key in ("SubmitTime", "StartTime")]
-        if number and all(when):
+    for line in completed.splitlines():
+        job, *when = (re.search(rf"\b{key}=(\S+)", line) for key in ("JobId", "SubmitTime", "StartTime"))
+        if job and job[1] in numbers and all(when):
             submitted, started = (datetime.fromisoformat(it[1]).timestamp() for it in when if it)
-            times[int(number[1])] = submitted, started
+            times[int(numbers[job[1]])] = submitted, started
     return times
 
 

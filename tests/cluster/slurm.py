@@ -51,6 +51,8 @@ KillWait=60
 MinJobAge=600
 JobRequeue=1
 AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc={folder}/completed
 JobAcctGatherType=jobacct_gather/none
 {nodes}
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
@@ -68,10 +70,14 @@ def missing() -> str:
 
 
 class Cluster:
-    """A running Slurm. cpus: of each node, whatever the machine has; nodes share its real cores."""
+    """A running Slurm. cpus: of each node, whatever the machine has; nodes share its real cores.
+
+    completed: the file with a line for each job that ended, as long as the cluster is.
+    """
 
     def __init__(self, folder: Path, nodes: int = 1, cpus: int = 2) -> None:
         self.folder, self.nodes = folder.resolve(), [f"node{number}" for number in range(nodes)]
+        self.completed = self.folder / "completed"
         ports = _free_ports(nodes + 1)
         self.environment = os.environ | {"SLURM_CONF": str(self.folder / "slurm.conf")}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
