@@ -104,6 +104,7 @@ lint: .venv/installed ## formatters, linters, types, schema
 	ruff format --check .
 	ruff check .
 	snakefmt --check Snakefile rules
+	hadolint container/Dockerfile
 	snakemake --lint
 	mypy
 	python -m tradeoff.params.schema --check
