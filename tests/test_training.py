@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from safetensors.torch import load_file
 from torch.nn import functional
@@ -330,9 +331,10 @@ def test_robust_validation_is_measured_when_due_on_its_images_and_changes_nothin
     # The probe engine, which drops fooled samples, finds as many robust.
     found = attack(measured.model, subset.images, subset.labels, subset.ids, threat(spec, 0.03), 0)
     assert rows[-1]["validation_robust_accuracy"] == float((found.correct & ~found.fooled).mean())
-    accuracy, loss = training.evaluate(measured.model, subset, RECIPE)
-    assert rows[-1]["validation_robust_accuracy"] <= accuracy
-    assert rows[-1]["validation_robust_loss"] > loss
+    clean = training.evaluate(measured.model, subset, RECIPE)
+    assert rows[-1]["validation_robust_accuracy"] <= clean.accuracy
+    assert rows[-1]["validation_robust_loss"] > clean.loss
+    assert (rows[-1]["validation_n"], rows[-1]["validation_robust_n"]) == (24, 12)
 
 
 def test_robust_validation_takes_a_fixed_even_subset():
@@ -378,14 +380,17 @@ def test_a_head_alone_sees_attacked_images_and_no_stored_features(tmp_path):
 
 def test_accuracy_and_loss_equal_a_count_by_hand(tmp_path):
     it = job(tmp_path)
-    accuracy, loss = training.evaluate(it.model, VALIDATION, RECIPE)
+    accuracy, loss, error, n = training.evaluate(it.model, VALIDATION, RECIPE)
     with torch.no_grad():
         logits = torch.cat(
             [it.model(torch.tensor(x[None] / 255, dtype=torch.float32)) for x in VALIDATION.images]
         )
     labels = torch.tensor(VALIDATION.labels)
     assert accuracy == float((logits.argmax(1) == labels).double().mean())
-    assert loss == pytest.approx(float(-logits.log_softmax(1)[torch.arange(24), labels].mean()), rel=1e-5)
+    losses = -logits.log_softmax(1)[torch.arange(24), labels]
+    assert loss == pytest.approx(float(losses.mean()), rel=1e-5)
+    assert error == pytest.approx(scipy.stats.sem(losses.numpy()), rel=1e-5)
+    assert n == 24
 
 
 def test_another_seed_gives_another_order(tmp_path):

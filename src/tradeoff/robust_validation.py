@@ -14,6 +14,7 @@ from tradeoff.attacks.worst import worst_points
 from tradeoff.backbones import Classifier
 from tradeoff.batches import to_device
 from tradeoff.data.splits import Split, limited
+from tradeoff.validated import Validated, validated
 
 VALIDATION_STREAM = 2  # of the attack's starts; training draws from 1
 
@@ -26,13 +27,13 @@ class RobustValidation:
     threat: Threat
     every: int
 
-    def measure(self, model: Classifier, seed: int, batch_size: int) -> tuple[float, float]:
-        """Return (robust accuracy, mean cross-entropy at the points of highest loss), in eval mode.
+    def measure(self, model: Classifier, seed: int, batch_size: int) -> Validated:
+        """Return robust accuracy, and the mean cross-entropy at the points of highest loss, in eval mode.
 
         A sample is robust when its clean image and every point of the attack are classified correctly.
         Starts are functions of (seed, sample), the same in every epoch.
         """
-        robust, loss = 0, 0.0
+        robust, losses = 0, []
         for start in range(0, len(self.split.labels), batch_size):
             images, labels, ids = to_device(self.split, slice(start, start + batch_size), model.mean.device)
             (attack,) = self.threat.attempts(classes=2)
@@ -40,8 +41,8 @@ class RobustValidation:
             with frozen(model), torch.no_grad():
                 right = answers(model(images)) == labels
             robust += int((right & ~worst.fooled).sum())
-            loss += float(worst.loss.sum())
-        return robust / len(self.split.labels), loss / len(self.split.labels)
+            losses.append(worst.loss)
+        return validated(robust, torch.cat(losses))
 
 
 def robust_validation(

@@ -129,7 +129,7 @@ def pretrain(spec: dict[str, Any], code: str, data: Path, output: Path, device: 
     chosen = choose_device(device, spec["compute"]["deterministic"])
     job = _job(model, spec, splits["train"], splits["validation"], parts, chosen)
     state = train(job)
-    accuracy, _ = evaluate(job.model, splits["test"], spec["training"])
+    accuracy = evaluate(job.model, splits["test"], spec["training"]).accuracy
     print(f"upstream accuracy on {len(splits['test'].labels)} test images: {accuracy:.4f}")
     with whole_file(output / "weights.safetensors") as temporary:
         save_file(

@@ -37,15 +37,15 @@ from tradeoff.splitmix import FIRST, GOLDEN_GAMMA, SECOND, mix
 from tradeoff.strategies.applied import Applied
 from tradeoff.team import ALONE, Team
 from tradeoff.termination import asked_to_stop
+from tradeoff.validated import Validated, validated
 
 EVALUATION_BATCH = 512
 BETAS = (0.9, 0.999)
-VALIDATED = (
-    "validation_accuracy",
-    "validation_loss",
-    "validation_robust_accuracy",
-    "validation_robust_loss",
-    "validation_epsilon",
+# What the log says of the validation images, without attack and under one.
+VALIDATED = ("validation_accuracy", "validation_loss", "validation_loss_error", "validation_n")
+ROBUSTLY_VALIDATED = (
+    *("validation_robust_accuracy", "validation_robust_loss", "validation_robust_loss_error"),
+    *("validation_robust_n", "validation_epsilon"),
 )
 # ASSUME: a loss of this many nats never comes back. A cross-entropy of 1,000 gives the label a chance of e^-1000.
 DIVERGED = 1000.0
@@ -98,8 +98,9 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
     """Train to the end, leaving a snapshot file in `job.parts` for every step that is kept; return the log.
 
     Log rows: step (updates done), epoch, loss (of that step's batch), learning_rate, epsilon (of the step's
-    epoch), and at the end of each epoch and at the last step validation_accuracy and validation_loss, and where
-    robust validation is due validation_robust_accuracy, validation_robust_loss and validation_epsilon, else None.
+    epoch), and at the end of each epoch and at the last step VALIDATED, and where robust validation is due
+    ROBUSTLY_VALIDATED, else None. An accuracy is a share in [0, 1] and a loss a mean, in nats, of n images;
+    validation_loss_error is that mean's standard error.
     watch: called with each validation accuracy; what it raises ends the training.
     SIGTERM ends the process with its state saved, so that the next attempt continues at that very step.
     A loss or a parameter that is not finite, and a loss that diverged, is a UserError that names step, learning
@@ -142,7 +143,7 @@ def train(job: Job, watch: Callable[[float], None] | None = None) -> State:
                 "loss": None,
                 "learning_rate": rate,
                 "epsilon": epsilon,
-                **dict.fromkeys(VALIDATED),
+                **dict.fromkeys((*VALIDATED, *ROBUSTLY_VALIDATED)),
             }
             pending.append((row, loss))
             epoch_ends = state.step % steps_per_epoch == 0
@@ -181,39 +182,34 @@ def _validate(job: Job, epochs_done: int, last: bool) -> dict[str, float]:
     """Return the columns of the log that are measured on the validation images: by the leader, for all."""
     robust = job.robust_validation
     is_due = robust is not None and (last or epochs_done % robust.every == 0)
-    columns = VALIDATED if is_due else VALIDATED[:2]
+    columns = (*VALIDATED, *ROBUSTLY_VALIDATED) if is_due else VALIDATED
     measured = _measured(job, robust if is_due else None) if job.team.leads else dict.fromkeys(columns, 0.0)
     return job.team.told(measured, job.device)
 
 
 def _measured(job: Job, robust: RobustValidation | None) -> dict[str, float]:
-    accuracy, loss = evaluate(job.model, job.validation, job.recipe)
-    measured = {"validation_accuracy": accuracy, "validation_loss": loss}
+    measured = dict(zip(VALIDATED, evaluate(job.model, job.validation, job.recipe), strict=True))
     if robust is not None:
         with _precision(job.recipe["precision"], job.device):
-            accuracy, loss = robust.measure(job.model, job.seed, job.recipe["batch_size"])
-        measured |= {
-            "validation_robust_accuracy": accuracy,
-            "validation_robust_loss": loss,
-            "validation_epsilon": robust.threat.epsilon,
-        }
+            attacked = robust.measure(job.model, job.seed, job.recipe["batch_size"])
+        measured |= zip(ROBUSTLY_VALIDATED, (*attacked, robust.threat.epsilon), strict=True)
     return measured
 
 
-def evaluate(model: Classifier, split: Split, recipe: dict[str, Any]) -> tuple[float, float]:
-    """Return (accuracy, mean cross-entropy) of the model in eval mode on all images of a split."""
+def evaluate(model: Classifier, split: Split, recipe: dict[str, Any]) -> Validated:
+    """Return accuracy and mean cross-entropy of the model in eval mode on all images of a split."""
     was_training = model.training
     model.eval()
-    correct, loss = 0, 0.0
+    correct, losses = 0, []
     with torch.no_grad():
         for rows, following in _slices(len(split.labels), EVALUATION_BATCH):
             images, labels, _ = to_device(split, rows, model.mean.device, following)
             with _precision(recipe["precision"], images.device):
                 logits = model(images).float()
             correct += int((logits.argmax(1) == labels).sum())
-            loss += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
+            losses.append(nn.functional.cross_entropy(logits, labels, reduction="none"))
     model.train(was_training)
-    return correct / len(split.labels), loss / len(split.labels)
+    return validated(correct, torch.cat(losses))
 
 
 class _Batches:

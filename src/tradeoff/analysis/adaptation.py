@@ -10,9 +10,7 @@ from numpy.typing import ArrayLike
 
 from tradeoff.analysis.cells import CELL, KEYS, at_budgets
 from tradeoff.analysis.study_file import RUN_COLUMNS, StudyFile
-
-# Columns of a validation under attack.
-ATTACKED = ("validation_robust_accuracy", "validation_robust_loss")
+from tradeoff.analysis.validation import ATTACKED
 
 
 def onset_epoch(epochs: ArrayLike, accuracies: ArrayLike, threshold: float) -> float:
@@ -54,7 +52,8 @@ def validations(study: StudyFile, training: pd.DataFrame) -> pd.DataFrame:
     """
     table = at_budgets(study, training)
     elsewhere = ~np.isclose(table["validation_epsilon"].astype(float), table["epsilon_g"], rtol=1e-6, atol=0)
-    return table.assign(**{name: table[name].mask(elsewhere) for name in ATTACKED})
+    accuracy, loss, *_ = ATTACKED
+    return table.assign(**{name: table[name].mask(elsewhere) for name in (accuracy, loss)})
 
 
 def _course(run: pd.DataFrame, threshold: float) -> dict[str, object]:

@@ -26,8 +26,10 @@ PROBE_COLUMNS = (
 )
 PARAMETERS = ("trainable", "total")
 TRAINING_COLUMNS = (
-    *("step", "epoch", "loss", "learning_rate", "epsilon", "validation_accuracy", "validation_loss"),
-    *("validation_robust_accuracy", "validation_robust_loss", "validation_epsilon"),
+    *("step", "epoch", "loss", "learning_rate", "epsilon"),
+    *("validation_accuracy", "validation_loss", "validation_loss_error", "validation_n"),
+    *("validation_robust_accuracy", "validation_robust_loss", "validation_robust_loss_error"),
+    *("validation_robust_n", "validation_epsilon"),
 )
 
 

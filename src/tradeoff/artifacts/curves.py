@@ -72,13 +72,13 @@ def _some(n: int) -> list[int]:
     return sorted({round(place) for place in np.linspace(0, n - 1, min(n, 6))})
 
 
-def images_noted(table: pd.DataFrame) -> str:
-    """Say how many test images the rows of a table with a column n were measured on."""
+def images_noted(table: pd.DataFrame, which: str = "test") -> str:
+    """Say how many images (of the test set, or which) the rows of a table with a column n were measured on."""
     counts = sorted({int(n) for n in table["n"]})
     return (
-        f"n = {counts[0]:,} test images"
+        f"n = {counts[0]:,} {which} images"
         if len(counts) == 1
-        else f"n = {counts[0]:,} to {counts[-1]:,} test images"
+        else f"n = {counts[0]:,} to {counts[-1]:,} {which} images"
     )
 
 

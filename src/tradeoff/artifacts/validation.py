@@ -1,5 +1,6 @@
 """Validation curves of methods over epochs: clean and under attack, with the onsets of task adaptation."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,14 @@ from matplotlib.lines import Line2D
 
 from tradeoff.analysis.adaptation import adaptation, validations
 from tradeoff.analysis.cells import METHOD_AND_FAMILY
+from tradeoff.analysis.seeds import over_seeds
+from tradeoff.analysis.validation import ATTACKED, CLEAN, with_limits
 from tradeoff.artifacts.comparisons import Comparison, draw_methods, epoch_axis, grid, method_key
+from tradeoff.artifacts.curves import seeds_noted
 from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
+from tradeoff.artifacts.text import two_noted
 
 
 def validation_curves(
@@ -20,11 +25,13 @@ def validation_curves(
 ) -> tuple[Figure, list[Comparison], pd.DataFrame]:
     """Draw two columns of tables/training.parquet against epochs: solid without attack, dashed under attack at ε_g.
 
-    The table returned has one row per cell, ε_g, method, quantity and epoch: mean, lowest and highest of the seeds.
+    The table returned has one row per cell, ε_g, method, quantity and epoch: the mean of the seeds with 95% limits.
     """
     training = validations(results.study, results.training)
+    keys = [*METHOD_AND_FAMILY, "epoch"]
     table = pd.concat(
-        [_over_seeds(training, name).assign(quantity=name) for name in (clean, attacked)], ignore_index=True
+        [validated(training, name, keys).assign(quantity=name) for name in (clean, attacked)],
+        ignore_index=True,
     )
     fig, comparisons = grid(results, "Epoch", y)
     for one in comparisons:
@@ -74,16 +81,28 @@ def plain_line(label: str, line: Any) -> Line2D:
     return Line2D([], [], color="0.4", linestyle=line, label=label)
 
 
-def _over_seeds(training: pd.DataFrame, name: str) -> pd.DataFrame:
-    """One quantity at the ends of epochs, joined over seeds."""
-    rows = training.dropna(subset=name)
-    joined: pd.DataFrame = rows.groupby([*METHOD_AND_FAMILY, "epoch"], sort=False).agg(
-        value=(name, "mean"), low=(name, "min"), high=(name, "max"), seeds=("seed", "nunique")
+def validated(training: pd.DataFrame, name: str, keys: Sequence[str]) -> pd.DataFrame:
+    """Return an accuracy or a loss of tables/training.parquet with 95% limits, joined over the seeds of equal keys.
+
+    Columns: keys, value, low, high, seeds, and n, of so many images.
+    """
+    _, loss, _, n = ATTACKED if name in ATTACKED else CLEAN
+    columns = {name: "value", f"{name}_low": "low", f"{name}_high": "high", n: "n"}
+    rows = with_limits(training.dropna(subset=name))[[*keys, "seed", *columns]].rename(columns=columns)
+    return over_seeds(rows, keys, [("value", "low", "high")], highest=None if name == loss else 1.0)
+
+
+def validated_noted(table: pd.DataFrame) -> str:
+    """Say how many images validations are of, and what their bands are; table: as `validation_curves` returns it."""
+    counts = [
+        f"{what} {', '.join(f'{int(n):,}' for n in sorted(rows['n'].unique()))}"
+        for what, rows in (
+            ("n =", table[~table["quantity"].isin(ATTACKED)]),
+            ("attacked", table[table["quantity"].isin(ATTACKED)]),
+        )
+        if len(rows)
+    ]
+    return (
+        f"{', '.join(counts)} validation images; bands: 95% intervals{seeds_noted(table)}"
+        f"{two_noted(table['seeds'])}"
     )
-    return joined.reset_index()
-
-
-def bands_noted(table: pd.DataFrame) -> str:
-    """Say what bands are, where there are several seeds."""
-    most = int(table["seeds"].max()) if len(table) else 1
-    return f"; means and range of {most} seeds" if most > 1 else ""

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from tradeoff.artifacts import style
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.validation import bands_noted, mark_onsets, validation_curves
+from tradeoff.artifacts.validation import mark_onsets, validated_noted, validation_curves
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -17,5 +17,5 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     threshold = results.study["params"]["tradeoff"]["onset_accuracy"]
     for one in comparisons:
         one.axes.axhline(threshold * 100, color="0.4", linestyle=":", linewidth=0.7)
-    style.note(fig, f"rings: onset, the first epoch above {threshold:.0%} (dotted){bands_noted(table)}")
+    style.note(fig, f"rings: onset, the first epoch above {threshold:.0%} (dotted); {validated_noted(table)}")
     return fig, table.merge(onsets.drop(columns="seeds"), how="left")

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from tradeoff.artifacts import style
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.validation import bands_noted, validation_curves
+from tradeoff.artifacts.validation import validated_noted, validation_curves
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -13,5 +13,5 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     fig, _, table = validation_curves(
         results, "validation_loss", "validation_robust_loss", "Validation loss", 1
     )
-    style.note(fig, f"cross-entropy on validation images{bands_noted(table)}")
+    style.note(fig, f"cross-entropy; {validated_noted(table)}")
     return fig, table
