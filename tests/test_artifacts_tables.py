@@ -115,7 +115,7 @@ def test_an_auc_table_too_long_for_a_page_keeps_the_headline_threat_and_the_csv_
         f"{area:.3f}" for area in headline.loc[headline["dataset"] == "cars", "auc"]
     ]
     caption = (robust / "tables" / "auc.md").read_text().splitlines()[0]
-    assert f"probe {threat.probe}, epsilon 4/255" in caption
+    assert "probe PGD-15, ℓ∞, epsilon 4/255" in caption
     assert "The other threats are in auc.csv." in caption
     assert len(pd.read_csv(robust / "tables" / "auc.csv")) == len(areas)
     assert "auc.csv" not in (root / "tables" / "auc.md").read_text()
@@ -320,7 +320,7 @@ def test_objectives_at_different_epsilons_are_compared_where_they_meet(tmp_path:
     over_all = table.data[table.data["over"] == "all cells"]
     at = {budget: list(rows["method"]) for budget, rows in over_all.groupby("epsilon_g")}
     assert at == {4 / 255: ["standard", "rft_fix", "trades"], 8 / 255: ["standard", "rft_fix"]}
-    assert "(not at ε_g = 2/255, which pgd leaves out)" in table.caption
+    assert "(not at ε_g = 2/255, which PGD-15, ℓ∞ leaves out)" in table.caption
     _, drawn = objectives_on_average.draw(Results(tmp_path))
     assert len(drawn) == 2 * 5
 

@@ -6,12 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from tradeoff.analysis.frontier import pareto_front
 from tradeoff.artifacts.limits import clear_of, fives_below
 from tradeoff.artifacts.looks import Look
 from tradeoff.artifacts.text import interval
+
+# Inches from the lower end of axes to a key below their label, and of a line of such a key.
+BELOW, LINE = 0.36, 0.15
+TICKS = 6  # of an axis, at most
 
 # The area of a frontier, the limits of its interval (NaN: none), and how it is drawn.
 Ranked = tuple[float, float, float, Look]
@@ -35,18 +40,29 @@ def draw_frontier(
         alpha=0.25,
         mew=0.4,
     )
-    axes.plot(*staircase(points), color=one.colour, linestyle=one.line, linewidth=1.1)
+    axes.plot(*staircase(points), color=one.colour, linestyle=one.line, linewidth=0.8 if small else 1.1)
     kept = rows[rows[on_frontier]]
+    x, y = kept["accuracy"] * 100, kept["robustness"] * 100
     axes.errorbar(
-        kept["accuracy"] * 100,
-        kept["robustness"] * 100,
+        x,
+        y,
         xerr=_errors(kept, "accuracy"),
         yerr=_errors(kept, "robustness"),
+        linestyle="",
+        ecolor=one.colour,
+        elinewidth=0.4,
+        alpha=0.35 if small else 0.6,
+        zorder=1.5,  # below lines and markers
+        clip_on=False,
+    )
+    axes.plot(
+        x,
+        y,
         linestyle="",
         marker=one.marker,
         color=one.colour,
         markersize=2.8 if small else 3.5,
-        elinewidth=0.4,
+        markeredgewidth=0.6,
         clip_on=False,
     )
 
@@ -69,16 +85,25 @@ def fit(axes: Axes, rows: pd.DataFrame, on_frontier: str) -> None:
     bottom = clear_of(fives_below(lowest["robustness_low"]), rows["robustness"] * 100)
     axes.set_xlim(left, min(101.0, axes.get_xlim()[1]))
     axes.set_ylim(bottom, min(101.0, axes.get_ylim()[1]))
+    axes.locator_params(nbins=TICKS)
 
 
-def rank(axes: Axes, areas: Iterable[Ranked]) -> None:
-    """Write the frontiers beside the axes, largest area first, each with its area and interval."""
+def rank(axes: Axes, areas: Iterable[Ranked], *, below: bool = False) -> None:
+    """Write the frontiers beside the axes, or below, largest area first, each with its area and interval."""
     handles = []
     for auc, low, high, one in sorted(areas, key=lambda area: -area[0]):
         words = [f"{auc:.3f}", interval(low, high, 3), one.label]
         handles.append(Line2D([], [], **one.line_style(), label="  ".join(filter(None, words))))
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # axes of a figure
+    lower = ScaledTranslation(0, -BELOW, figure.dpi_scale_trans)
     axes.legend(
-        handles=handles, title="Trade-off AUC", loc="upper left", bbox_to_anchor=(1.02, 1), alignment="left"
+        handles=handles,
+        title="Trade-off AUC",
+        loc="upper left",
+        bbox_to_anchor=(-0.02, 0) if below else (1.02, 1),
+        bbox_transform=axes.transAxes + lower if below else axes.transAxes,
+        alignment="left",
     )
 
 

@@ -9,7 +9,7 @@ from tradeoff.artifacts.curves import images_noted
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.panels import squares
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.staircases import draw_frontier, fit, rank
+from tradeoff.artifacts.staircases import LINE, draw_frontier, fit, rank
 from tradeoff.artifacts.text import two_noted
 
 
@@ -22,21 +22,21 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         [panel.name for panel in results.panels],
         "Accuracy (%)",
         "Robust accuracy (%)",
-        2.9 if single else 2.1,
+        2.0 + LINE * len(results.families) if single else 2.1,
     )
     for axes, panel in zip(grid, results.panels, strict=True):
         for (family, _), rows in panel.rows(table).groupby(["family", "seed"], sort=False):
-            draw_frontier(axes, rows, "on_frontier", look(str(family)))
+            draw_frontier(axes, rows, "on_frontier", look(str(family)), small=not single)
         fit(axes, panel.rows(table), "on_frontier")
     if single:
         columns = (areas[name] for name in ("auc", "low", "high"))
-        rank(grid[0], zip(*columns, map(look, areas["family"]), strict=True))
+        rank(grid[0], zip(*columns, map(look, areas["family"]), strict=True), below=True)
     else:
         style.key(fig, results.families)
     two = two_noted(areas["seeds"]) if single else ""
     images = images_noted(areas.rename(columns={"samples": "n"}))
     style.note(
         fig,
-        f"{results.threat}; {images}; faint: other snapshots, as far as the axes go; bars: 95% intervals{two}",
+        f"{results.threat_label}; {images}; faint: other snapshots, as far as the axes go; bars: 95% intervals{two}",
     )
     return fig, table

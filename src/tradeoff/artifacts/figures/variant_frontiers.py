@@ -38,7 +38,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     images = images_noted(areas.rename(columns={"samples": "n"}))
     style.note(
         parts[-1],
-        f"{results.threat}; {images}; grey: all variants joined; faint: all snapshots; bars: 95% intervals",
+        f"{results.threat_label}; {images}; grey: all variants joined; faint: all snapshots; bars: 95% intervals",
     )
     return fig, pd.concat([sweep.rows(table) for sweep in shown])
 

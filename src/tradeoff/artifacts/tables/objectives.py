@@ -65,7 +65,11 @@ def _columns(results: Results, data: pd.DataFrame) -> dict[str, tuple[str, ...]]
     columns: dict[str, tuple[str, ...]] = {"Clean": ("clean", "clean_low", "clean_high")}
     for probe in probes:
         for name in MEASURES[1:]:
-            title = f"{name.capitalize()}, {probe}" if len(probes) > 1 else name.capitalize()
+            title = (
+                f"{name.capitalize()}, {results.attack_labels[probe]}"
+                if len(probes) > 1
+                else name.capitalize()
+            )
             columns[title] = tuple(f"{name}:{probe}{end}" for end in ("", "_low", "_high"))
     columns |= published_columns(data)
     if data["autoattack_published_clean"].notna().any():
