@@ -118,11 +118,17 @@ def _attack_label(settings: dict[str, Any]) -> str:
 
 
 def dataset_label(study: StudyFile, reference: str) -> str:
-    """Return how readers know a dataset or a domain: `PACS, art painting`; its name in params where it has no title."""
+    """Return how readers know a dataset or a domain: `PACS, art painting`; its name in params where it has no title.
+
+    What a title says in brackets at its end is left out, unless it tells datasets of the study apart.
+    """
     name, domain = split_reference(reference)
-    title: str = study.get("titles", {}).get(name, name)
-    if title == name:
+    titles: dict[str, str] = study.get("titles", {})
+    if name not in titles:
         return reference
+    short = [title.partition(" (")[0] for title in titles.values()]
+    title = titles[name].partition(" (")[0]
+    title = titles[name] if short.count(title) > 1 else title
     return f"{title}, {domain.replace('_', ' ')}" if domain else title
 
 

@@ -51,7 +51,9 @@ def grid(results: Results, x: str, y: str, *, by_budget: bool = True) -> tuple[F
     deep = -(-len(levels[column]) // columns) * len(rows)
     single = columns * deep == 1
     height = max(LOWEST, min(1.3 if columns > 3 else 1.9, (style.PAGE - 0.8) / deep))
-    fig = style.figure(style.ONE_COLUMN if single else style.TWO_COLUMNS, 0.8 + height * deep)
+    # Above a single one its key takes several lines.
+    size = (style.ONE_COLUMN, 3.1) if single else (style.TWO_COLUMNS, 0.8 + height * deep)
+    fig = style.figure(*size)
     axes = fig.subplots(deep, columns, squeeze=False, sharex=True, sharey=True)
     places = list(itertools.product(rows, levels[column]))
     for unused in axes.flat[len(places) :]:

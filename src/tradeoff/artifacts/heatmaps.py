@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 COLOURS = "Blues"
 # Above this share of the range of colours letters are white.
-DARK = 0.6
+DARK = 0.7
 # Inches of a row of two lines of text, at least.
 LOWEST = 0.22
 

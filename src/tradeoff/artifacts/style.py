@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
@@ -78,7 +79,7 @@ def handle(one: Look) -> Line2D:
 
 def key_of(fig: Figure | SubFigure, handles: Sequence[Line2D], title: str | None = None) -> None:
     """Put a key of any lines where `key` does, in a figure or in a part of one."""
-    for spare in (axes for axes in fig.axes if axes.get_label() == KEY):
+    if spare := room_for_key(fig):
         spare.legend(handles=list(handles), title=title, loc="center left", alignment="left")
         return
     widest = max(len(str(one.get_label())) for one in handles)
@@ -87,6 +88,11 @@ def key_of(fig: Figure | SubFigure, handles: Sequence[Line2D], title: str | None
     rows = -(-len(handles) // columns)
     columns = -(-len(handles) // rows)
     fig.legend(handles=list(handles), title=title, loc="outside upper center", ncols=columns)
+
+
+def room_for_key(fig: Figure | SubFigure) -> Axes | None:
+    """Return the axes that panels leave for a key, if they do (`panels.leave_room`)."""
+    return next((axes for axes in fig.axes if axes.get_label() == KEY), None)
 
 
 def note(fig: Figure | SubFigure, text: str) -> None:

@@ -1,5 +1,6 @@
 """Trade-off AUC of strategies by datasets, coloured by how far above the average of strategies it lies."""
 
+import textwrap
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from tradeoff.params.epsilon import format_epsilon
 
 MOST_COLUMNS = 6
 NARROW = 3  # so many columns fit one of a paper's
+ROOM = 96  # letters above all columns of a wide one; those of a narrow one are no narrower
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -37,7 +39,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         threat = results.attack_label
     else:
         table = under(results.areas, results.threat)
-        columns = [(panel.name.replace(", ", "\n"), panel.rows(table)) for panel in results.panels]
+        columns = [(panel.name, panel.rows(table)) for panel in results.panels]
         threat = results.threat_label
     widest = -(
         -len(columns) // -(-len(columns) // MOST_COLUMNS)
@@ -93,8 +95,14 @@ def _draw_block(
             values[line, column] = row["above_average"] * 100 if len(rows) > 1 else np.nan
             words[line, column] = _words(row, values[line, column])
     draw_cells(axes, values, words, norm, [look(family).label for family in families])
-    axes.set_xticks(np.arange(len(block)) + 0.5, [title for title, _ in block])
+    letters = ROOM // widest
+    axes.set_xticks(np.arange(len(block)) + 0.5, [_in_lines(title, letters) for title, _ in block])
     axes.xaxis.tick_top()
+
+
+def _in_lines(title: str, letters: int) -> str:
+    """A title in lines of at most so many letters, each of its parts by itself."""
+    return "\n".join(textwrap.fill(part, letters, break_long_words=False) for part in title.split(", "))
 
 
 def _words(row: dict[Hashable, Any], above: float) -> Words:

@@ -15,6 +15,8 @@ from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.text import two_noted
 
+NARROW = 5  # so many columns fit one of a paper's
+
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw one block for each panel, strategies by corruptions, of the first corruption probe."""
@@ -24,9 +26,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     blocks = [(panel.name, panel.rows(table)) for panel in results.panels]
     lines = sum(rows["strategy"].nunique() for _, rows in blocks)
     about = 1.3 + 0.25 * len(blocks)
-    fig = style.figure(
-        style.TWO_COLUMNS, about + lines * max(LOWEST, min(0.26, (style.PAGE - about) / lines))
-    )
+    width = style.ONE_COLUMN if len(corruptions) <= NARROW else style.TWO_COLUMNS
+    fig = style.figure(width, about + lines * max(LOWEST, min(0.26, (style.PAGE - about) / lines)))
     heights = [rows["strategy"].nunique() for _, rows in blocks]
     grid = fig.subplots(len(blocks), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, (name, rows) in zip(grid, blocks, strict=True):
