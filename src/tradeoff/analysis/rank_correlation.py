@@ -45,7 +45,7 @@ def spearman(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
     rho = float(np.corrcoef(a, b)[0, 1])
     n = len(a)
     if n > EXACT_UP_TO:
-        left = max(1 - rho**2, np.finfo(float).tiny)
+        left = max(1 - rho**2, ROUNDING**2)
         return rho, float(2 * stdtr(n - 2, -abs(rho) * np.sqrt((n - 2) / left)))
     found = _scaled(a, b[_orders(n)])
     return rho, float(np.mean(np.abs(found) >= abs(rho) - ROUNDING))

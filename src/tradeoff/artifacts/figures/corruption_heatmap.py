@@ -15,6 +15,7 @@ from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.text import two_noted
 
+ONE_LINE = 0.13  # inches of a row, at least
 NARROW = 5  # so many columns fit one of a paper's
 
 
@@ -27,21 +28,24 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     lines = sum(rows["strategy"].nunique() for _, rows in blocks)
     about = 1.3 + 0.25 * len(blocks)
     width = style.ONE_COLUMN if len(corruptions) <= NARROW else style.TWO_COLUMNS
-    fig = style.figure(width, about + lines * max(LOWEST, min(0.26, (style.PAGE - about) / lines)))
+    room = min(0.26, (style.PAGE - about) / lines)
+    fig = style.figure(width, about + lines * max(ONE_LINE, room))
     heights = [rows["strategy"].nunique() for _, rows in blocks]
     grid = fig.subplots(len(blocks), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, (name, rows) in zip(grid, blocks, strict=True):
-        _draw_block(axes, rows, corruptions)
+        _draw_block(axes, rows, corruptions, below=room >= LOWEST)
         axes.set_title(name)
     titles = [name.replace("_", " ") for name in corruptions]
     grid[-1].set_xticks(np.arange(len(titles)) + 0.5, titles, rotation=90)
     words = f"{probe}: accuracy (%) at the last snapshot, mean over severities{seeds_noted(table)}"
-    limits = f"small: its interval of at least 95%{two_noted(table['seeds'])}"
+    what = "small: its interval" if room >= LOWEST else "±: the longer side of its interval"
+    limits = f"{what} of at least 95%{two_noted(table['seeds'])}"
     style.note(fig, f"{words}; {images_noted(table)}; {limits}")
     return fig, table
 
 
-def _draw_block(axes: Axes, rows: pd.DataFrame, corruptions: list[str]) -> None:
+def _draw_block(axes: Axes, rows: pd.DataFrame, corruptions: list[str], below: bool) -> None:
+    """Draw one panel's cells; below: there is room for an interval below each number."""
     names = rows[["strategy", "family", "variant"]].drop_duplicates().to_dict("records")
     places = {row["strategy"]: line for line, row in enumerate(names)}
     values = np.full((len(names), len(corruptions)), np.nan)
@@ -50,6 +54,9 @@ def _draw_block(axes: Axes, rows: pd.DataFrame, corruptions: list[str]) -> None:
         cell = places[row["strategy"]], corruptions.index(row["corruption"])
         share, low, high = (100 * row[key] for key in ("accuracy", "low", "high"))
         values[cell] = share
-        words[cell] = Words(f"{share:.0f}", f"{low:.0f}\N{EN DASH}{high:.0f}")
+        if below:
+            words[cell] = Words(f"{share:.0f}", f"{low:.0f}\N{EN DASH}{high:.0f}")
+        else:
+            words[cell] = Words(f"{share:.0f} ±{max(share - low, high - share):.0f}")
     labels = [f"{look(row['family']).label} {row['variant']}".strip() for row in names]
-    draw_cells(axes, values, words, Normalize(0, 100), labels, 6.5)
+    draw_cells(axes, values, words, Normalize(0, 100), labels, 6.5 if below else 6)

@@ -40,8 +40,8 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: accuracy on clean and on corrupted images (probe {probe}: mean over"
         " corruptions and severities) in percent at the last snapshot, with 95% intervals, under"
-        f" corruptions at least 95%, and the mean corruption error (mCE), {_words(reference)} on the same dataset and backbone being 100%."
-        " Bold: best strategy; underlined: second."
+        f" corruptions at least 95%, and the mean corruption error (mCE), {_words(reference)} on the same dataset and"
+        " backbone being 100%. Bold: best strategy; underlined: second."
     )
     header = [results.panel_title, "Strategy", "Accuracy", "Corrupted accuracy", "mCE (%)"]
     return Table(caption, header, rows, data, left=2)

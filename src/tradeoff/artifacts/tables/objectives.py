@@ -40,7 +40,8 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: clean accuracy, adversarial accuracy at ε_g, and expected"
         " robustness, the mean accuracy over perturbation sizes from 0 to ε_g, in percent at the last snapshot, with"
-        f" 95% intervals, of expected robustness at least 95%{two_noted(data['seeds'])}. Bold: best at that ε_g; underlined: second."
+        f" 95% intervals, of expected robustness at least 95%{two_noted(data['seeds'])}. Bold: best at that ε_g;"
+        " underlined: second."
     )
     return Table(caption, header, rows, data, left=len(shown) + 2)
 
