@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ def spearman(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
     p, two-sided: how often a random order of the second set has a correlation as far from 0. Of up to eight points
     all orders are gone through; of more, it is Student's approximation with n - 2 degrees of freedom.
     """
-    a, b = rankdata(first), rankdata(second)
+    a, b = rankdata(np.asarray(first)), rankdata(np.asarray(second))
     rho = float(np.corrcoef(a, b)[0, 1])
     n = len(a)
     if n > EXACT_UP_TO:
@@ -72,7 +73,7 @@ def _orders(n: int) -> NDArray[np.int64]:
     return np.array(list(itertools.permutations(range(n))))
 
 
-def _scaled(one: NDArray[np.float64], orders: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scaled(one: NDArray[Any], orders: NDArray[Any]) -> NDArray[np.float64]:
     """The correlation of (n,) ranks with each of (m, n): (m,)."""
     a, b = one - one.mean(), orders - orders.mean(axis=1, keepdims=True)
     result: NDArray[np.float64] = (b @ a) / np.sqrt((a @ a) * (b**2).sum(axis=1))

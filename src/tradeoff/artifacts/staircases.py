@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import Affine2DBase, ScaledTranslation
 from numpy.typing import NDArray
 
 from tradeoff.analysis.frontier import pareto_front
@@ -117,6 +117,7 @@ def tabulate(axes: Axes, titles: Sequence[str], looks: Sequence[Look], areas: ND
     spec, figure = axes.get_subplotspec(), axes.get_figure(root=True)
     assert spec is not None  # axes of a grid
     assert figure is not None
+    assert isinstance(axes.transAxes, Affine2DBase)
     grid = spec.get_gridspec()
     width = len(spec.colspan) * figure.get_figwidth() / grid.ncols - 0.4
     height = figure.get_figheight() / grid.nrows - 0.55
