@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
 from tradeoff.corruptions import COMMON
+from tradeoff.data import registry
 from tradeoff.data.packed import PackedDataset
 from tradeoff.data.registry import split_reference
 from tradeoff.files import digest_of
@@ -148,6 +149,9 @@ def write_study(
         if len(datasets) > 2
     ]
     study["datasets"] = {split_reference(run["dataset"])[0]: _data(run) for run in runs}
+    study["titles"] = {
+        name: registry.source(name, {}).title for name in study["datasets"] if name in registry.DATASETS
+    }
     write_sealed(root / "study.json", study)
     for run in runs:
         seal_run(root, run)

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, permutation_test, spearmanr
 from synthetic_results import GRID, RAMPS, ROBUST, SEVEN, seal_run, write_study
 
 from tradeoff.analysis.points import under
@@ -33,6 +33,10 @@ from tradeoff.seals import read_sealed, write_sealed
 from workflow_scripts import draw_figure, gather, gather_tasks, pareto_auc
 
 REPORT = Path(__file__).parents[1] / "report"
+SEVEN_DATASETS = (
+    *("cifar10", "cifar100", "caltech101"),
+    *("pacs.photo", "pacs.art_painting", "pacs.cartoon", "pacs.sketch"),
+)
 TWELVE = (*SEVEN, "norm", "lp_ft", "dora", "vpt", "union")
 
 
@@ -177,7 +181,9 @@ def test_no_text_overlaps_another_or_leaves_the_page(
 ) -> None:
     fig, data = draw(request.getfixturevalue(fixture), name)
     assert overlaps(fig) == []
-    assert fig.get_figwidth() <= style.TWO_COLUMNS
+    assert fig.get_figwidth() in (style.ONE_COLUMN, style.TWO_COLUMNS)
+    sizes = {text.get_fontsize() for text in fig.findobj(Text) if text.get_text().strip()}
+    assert min(sizes) >= 6  # points
     assert fig.get_figheight() <= style.PAGE + 1e-9  # a sum, rounded
     assert len(data) > 0
 
@@ -198,7 +204,7 @@ CURVES = (
 def test_no_curve_is_cut_and_small_values_are_not_left_in_a_strip(robust: Results, name: str) -> None:
     fig, _ = draw(robust, name)
     reached: dict[tuple[float, float], float] = {}
-    for axes in fig.axes:
+    for axes in (axes for axes in fig.axes if axes.axison):
         values = [
             np.asarray(line.get_ydata(), float)
             for line in axes.lines
@@ -248,13 +254,39 @@ def test_one_strategy_alone_is_not_above_any_average(tmp_path: Path) -> None:
     assert not any("%" in word for word in words)
 
 
+NOTED = ("accuracy_by_budget", "auc_heatmap", "trajectories", "epsilon_curves", "robust_curves")
+
+
+def note(results: Results, name: str) -> str:
+    """What a figure says below its axes, in one line."""
+    fig, _ = draw(results, name)
+    parts = [fig, *fig.subfigs]
+    return " ".join(part.get_supxlabel() for part in parts).replace("\n", " ")
+
+
 def test_what_two_seeds_say_is_not_called_an_interval(robust: Results, one: Results) -> None:
     words = "with two seeds they just span both"
     assert words in objectives.make(robust).caption
     assert words in auc_table.make(robust).caption
     assert words not in auc_table.make(one).caption
-    notes = {name: draw(robust, name)[0].get_supxlabel() for name in ("accuracy_by_budget", "auc_heatmap")}
-    assert all(words in note.replace("\n", " ") for note in notes.values())
+    assert all(words in note(robust, name) for name in NOTED)
+    assert not any(
+        words in note(one, name) for name in ("trajectories", "epsilon_curves", "corruption_curves")
+    )
+
+
+def test_two_seeds_of_a_sweep_and_of_corruptions_are_not_called_an_interval_either(sweep: Results) -> None:
+    words = "with two seeds they just span both"
+    for name in ("variant_trajectories", "corruption_curves", "corruption_heatmap"):
+        assert words in note(sweep, name)
+
+
+def test_notes_say_how_many_images_and_seeds_were_joined(robust: Results) -> None:
+    for name in ("delay_and_accuracy", "objectives_on_average"):
+        assert "n = 60 test images" in note(robust, name)
+    assert "2 seeds" in note(robust, "delay_and_accuracy")
+    assert "joined over up to 2 seeds" in note(robust, "objectives_on_average")
+    assert "2 seeds, n = 78 runs" in note(robust, "delay_by_budget")
 
 
 def test_a_large_study_has_a_page_for_each_dataset_and_one_csv_of_all(tmp_path: Path) -> None:
@@ -281,7 +313,7 @@ def test_a_large_study_has_a_page_for_each_dataset_and_one_csv_of_all(tmp_path: 
         drawn, _ = pages.draw(load("frontiers", results.study, FIGURES), results)
     for number, (fig, name) in enumerate(zip(drawn, "abc", strict=True), 1):
         assert {axes.get_title()[0] for axes in fig.axes if axes.axison} == {name}
-        assert fig.get_supxlabel().startswith(f"page {number} of 3 of the PDF; pgd")
+        assert fig.get_supxlabel().startswith(f"page {number} of 3 of the PDF; PGD-15, ℓ∞, ε = 4/255;")
         FigureCanvasAgg(fig).draw()
         assert overlaps(fig) == []
 
@@ -389,7 +421,7 @@ def test_the_heatmap_colours_each_cell_by_what_it_says(one: Results) -> None:
     assert cells == pytest.approx(table.to_numpy())
     texts = {text.get_position(): text.get_text() for text in fig.axes[0].texts}
     row = data[(data["family"] == one.families[2]) & np.isclose(data["epsilon"], 4 / 255)].iloc[0]
-    assert texts[1.5, 2.5 - 0.17].startswith(f"{row['auc']:.3f}")
+    assert texts[1.5, 2.5 - 0.2].startswith(f"{row['auc']:.3f}")
 
 
 def test_seven_datasets_stand_in_blocks_alike_and_shifts_in_axes_as_wide_as_they_need(tmp_path: Path) -> None:
@@ -426,12 +458,73 @@ def test_task_complexity_shows_each_strategy_at_each_dataset_with_its_rank_corre
     assert lora["separability"].to_dict() == tasks["separability"].to_dict()
     found = spearmanr(lora["separability"], lora["auc"]).statistic
     assert lora["rho_auc_separability"].to_list() == pytest.approx([found] * 6)
+    found = permutation_test(
+        (lora["separability"],),
+        lambda x: spearmanr(x, lora["auc"]).statistic,
+        permutation_type="pairings",
+        n_resamples=np.inf,
+    )
+    assert lora["p_auc_separability"].to_list() == pytest.approx([found.pvalue] * 6)
     texts = [text.get_text() for axes in fig.axes for text in axes.texts]
-    assert texts.count("cub200") == 4  # two measures, by area and by percent above average
-    assert f"LoRA +{found:.2f}" in texts
+    assert texts.count("CUB-200-2011") == 4  # two measures, by area and by percent above average
+    assert f"LoRA +{found.statistic:.2f}" in texts
+    assert "over 6 datasets, p < 5% from ±0.89 on" in note(six, "task_complexity")
     _, _, bars = fig.axes[0].containers[SEVEN.index("lora")]
     drawn = sorted(segment[:, 1].mean() for segment in bars[0].get_segments())
     assert drawn == pytest.approx(sorted((lora["low"] + lora["high"]) / 2))
+
+
+def test_strategies_side_by_side_at_a_dataset_do_not_reach_into_its_neighbours(tmp_path: Path) -> None:
+    near = study(tmp_path, datasets=("a", "b", "c", "d"), steps=(0, 64), shifts=(), corruptions=())
+    near.tasks = near.tasks.assign(separability=[0.3, 0.301, 0.5, 0.8], similarity=np.nan)
+    fig, _ = draw(near, "task_complexity")
+    drawn = [np.asarray(bars.lines[0].get_xdata(), float) for bars in fig.axes[0].containers]
+    assert len(drawn) == len(SEVEN)
+    by_dataset = np.sort(drawn, axis=1).T
+    assert (by_dataset.max(axis=1)[:-1] < by_dataset.min(axis=1)[1:]).all()
+    assert by_dataset.mean(axis=1) == pytest.approx([0.3, 0.301, 0.5, 0.8])
+
+
+def test_a_correlation_of_delays_has_fishers_interval(robust: Results) -> None:
+    fig, data = draw(robust, "delay_and_accuracy")
+    rows = data[
+        np.isclose(data["epsilon_g"], 8 / 255) & (data["objective_epsilon"] > 0) & (data["probe"] == "pgd")
+    ]
+    found = pearsonr(rows["delay"], rows["clean"])
+    low, high = found.confidence_interval(0.95)
+    words = f"r = {found.statistic:.2f} [{low:.2f}, {high:.2f}] (n = {len(rows)})".replace(
+        "-", "\N{MINUS SIGN}"
+    )
+    assert words in fig.axes[3].get_title()
+    (bars,) = [c for c in fig.axes[3].collections if len(c.get_segments()) == 6 and c.get_alpha() == 0.5][:1]
+    standard = data[
+        np.isclose(data["epsilon_g"], 8 / 255) & (data["method"] == "standard") & (data["probe"] == "pgd")
+    ]
+    ends = sorted(tuple(segment[:, 1]) for segment in bars.get_segments())
+    expected = sorted(zip(100 * standard["clean_low"], 100 * standard["clean_high"], strict=True))
+    assert np.array(ends) == pytest.approx(np.array(expected))
+
+
+def test_the_key_of_seven_datasets_stands_where_they_leave_room_and_has_every_area(tmp_path: Path) -> None:
+    seven = study(tmp_path, datasets=SEVEN_DATASETS, steps=(0, 64, 640), shifts=(), corruptions=())
+    fig, _ = draw(seven, "frontiers")
+    assert overlaps(fig) == []
+    assert not fig.legends
+    (spare,) = [axes for axes in fig.axes if not axes.axison]
+    texts = [text.get_text() for text in spare.texts]
+    assert "PACS,\nart painting" in texts
+    areas = under(seven.areas, seven.threat)
+    for family in SEVEN:
+        start = texts.index(look(family).label) + 1
+        rows = areas[areas["family"] == family].set_index("dataset")["auc"]
+        assert texts[start : start + 7] == [f"{rows[name]:.3f}" for name in SEVEN_DATASETS]
+    for name in ("trajectories", "training_curves"):
+        fig, _ = draw(seven, name)
+        (spare,) = [axes for axes in fig.axes if not axes.axison]
+        legend = spare.get_legend()
+        assert legend is not None
+        assert [text.get_text() for text in legend.get_texts()] == [look(family).label for family in SEVEN]
+        assert overlaps(fig) == []
 
 
 def test_the_corruption_heatmap_shows_means_over_severities_at_the_last_snapshot(one: Results) -> None:
@@ -441,9 +534,19 @@ def test_the_corruption_heatmap_shows_means_over_severities_at_the_last_snapshot
     assert len(expected) == 3
     cell = data[(data["strategy"] == "lora") & (data["corruption"] == "fog")]
     assert cell["accuracy"].item() == pytest.approx(expected.mean())
-    shown = np.asarray(fig.axes[0].images[0].get_array())
-    assert shown.shape == (len(TWELVE), 15)
+    shown = np.asarray(fig.axes[0].collections[0].get_array()).reshape(len(TWELVE), 15)
     assert shown[TWELVE.index("lora"), 9] == pytest.approx(100 * expected.mean())
+    low, high = (rows.loc[expected.index, side].mean() for side in ("low", "high"))
+    texts = {text.get_position(): text.get_text() for text in fig.axes[0].texts}
+    x, y = 9.5, TWELVE.index("lora") + 0.5
+    assert texts[x, y + 0.24] == f"{100 * low:.0f}–{100 * high:.0f}"
+
+
+def test_a_corruption_heatmap_of_many_rows_has_one_line_for_each_with_the_longer_side(six: Results) -> None:
+    fig, data = draw(six, "corruption_heatmap")
+    row = data.iloc[0]
+    side = max(row["accuracy"] - row["low"], row["high"] - row["accuracy"])
+    assert f"{100 * row['accuracy']:.0f} ±{100 * side:.0f}" == fig.axes[0].texts[0].get_text()
 
 
 def test_a_figure_that_the_study_cannot_support_is_refused_with_what_it_needs(tmp_path: Path) -> None:

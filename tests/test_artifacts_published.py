@@ -31,9 +31,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def test_rows_are_those_of_both_at_the_papers_epsilon(results: Results) -> None:
     table = published_auc.make(results)
     assert [(row[0].text, row[1].text) for row in table.rows] == [
-        ("cifar10", "Full"),
-        ("cifar10", "LoRA"),
-        ("cifar10", "BitFit"),
+        ("CIFAR-10", "Full"),
+        ("CIFAR-10", "LoRA"),
+        ("CIFAR-10", "BitFit"),
     ]
     assert np.allclose(table.data["epsilon"], 1 / 255)
     assert [row[5].text for row in table.rows] == ["0.11", "0.14", "0.21"]

@@ -93,7 +93,7 @@ def test_every_table_is_written_in_three_forms_and_again_byte_for_byte(
 def test_the_auc_table_prints_the_areas_and_marks_the_best_of_each_column(root: Path) -> None:
     areas = pd.read_csv(root / "tables" / "pareto_auc.csv")
     lines = (root / "tables" / "auc.md").read_text().splitlines()
-    assert lines[2] == "| Epsilon | Strategy | digits | pacs.photo | Above average (%) |"
+    assert lines[2] == "| Epsilon | Strategy | Handwritten digits | PACS, photo | Above average (%) |"
     block = areas[(areas["dataset"] == "digits") & np.isclose(areas["epsilon"], 4 / 255)]
     best = block.loc[block["auc"].idxmax()]
     printed = [line for line in lines if line.startswith("| 4/255 |")]
@@ -115,7 +115,7 @@ def test_an_auc_table_too_long_for_a_page_keeps_the_headline_threat_and_the_csv_
         f"{area:.3f}" for area in headline.loc[headline["dataset"] == "cars", "auc"]
     ]
     caption = (robust / "tables" / "auc.md").read_text().splitlines()[0]
-    assert f"probe {threat.probe}, epsilon 4/255" in caption
+    assert "probe PGD-15, ℓ∞, epsilon 4/255" in caption
     assert "The other threats are in auc.csv." in caption
     assert len(pd.read_csv(robust / "tables" / "auc.csv")) == len(areas)
     assert "auc.csv" not in (root / "tables" / "auc.md").read_text()
@@ -124,7 +124,7 @@ def test_an_auc_table_too_long_for_a_page_keeps_the_headline_threat_and_the_csv_
 def test_panels_are_called_after_what_tells_them_apart(root: Path, robust: Path) -> None:
     assert rows_of(root, "accuracy")[0][0] == "Dataset"
     assert rows_of(robust, "accuracy")[0][0] == "Dataset, objective"
-    assert rows_of(robust, "accuracy")[2][0] == "cars, Standard"
+    assert rows_of(robust, "accuracy")[2][0] == "Stanford Cars, Standard"
 
 
 def test_the_table_of_variants_prints_their_areas_and_marks_the_best_of_each_strategy(tmp_path: Path) -> None:
@@ -247,15 +247,15 @@ def test_tables_say_how_often_shortcuts_were_wrong(root: Path) -> None:
 def test_the_objectives_table_prints_what_the_probes_measured_at_each_epsilon(robust: Path) -> None:
     header, _, *rows = rows_of(robust, "objectives")
     assert header[:4] == ["Dataset", "ε_g", "Objective", "Clean"]
-    assert "Adversarial, autoattack" in header
-    row = next(row for row in rows if row[:3] == ["aircraft", "8/255", "RFT fix"])
+    assert "Adversarial, AutoAttack, ℓ∞" in header
+    row = next(row for row in rows if row[:3] == ["FGVC-Aircraft", "8/255", "RFT fix"])
     probes = Results(robust).probes
     mine = probes[
         (probes["run"] == "aircraft/swin_b/full/rft_fix-epsilon8_255/seed0") & (probes["step"] == 64)
     ]
-    for probe in ("pgd", "autoattack"):
+    for probe, label in (("pgd", "PGD-15, ℓ∞"), ("autoattack", "AutoAttack, ℓ∞")):
         value = mine[(mine["probe"] == probe) & np.isclose(mine["epsilon"], 8 / 255)]["accuracy"].item()
-        cell = row[header.index(f"Adversarial, {probe}")]
+        cell = row[header.index(f"Adversarial, {label}")]
         assert re.sub("[*]|<u>|</u>", "", cell).startswith(f"{value * 100:.1f} [")
     assert re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "4.2"
     assert re.sub("[*]|<u>|</u>", "", row[header.index("Adversarial, AutoAttack, published")]) == "0.8"
@@ -320,27 +320,27 @@ def test_objectives_at_different_epsilons_are_compared_where_they_meet(tmp_path:
     over_all = table.data[table.data["over"] == "all cells"]
     at = {budget: list(rows["method"]) for budget, rows in over_all.groupby("epsilon_g")}
     assert at == {4 / 255: ["standard", "rft_fix", "trades"], 8 / 255: ["standard", "rft_fix"]}
-    assert "(not at ε_g = 2/255, which pgd leaves out)" in table.caption
+    assert "(not at ε_g = 2/255, which PGD-15, ℓ∞ leaves out)" in table.caption
     _, drawn = objectives_on_average.draw(Results(tmp_path))
     assert len(drawn) == 2 * 5
 
 
 def test_ramps_meet_their_published_counterparts(robust: Path) -> None:
     header, _, *rows = rows_of(robust, "ramp_results")
-    row = next(row for row in rows if row[:4] == ["cars", "8/255", "10%", "100%"])
+    row = next(row for row in rows if row[:4] == ["Stanford Cars", "8/255", "10%", "100%"])
     assert re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "80.3"  # T1 5, T2 50 of 50
-    row = next(row for row in rows if row[:4] == ["cars", "8/255", "24%", "74%"])
+    row = next(row for row in rows if row[:4] == ["Stanford Cars", "8/255", "24%", "74%"])
     assert (
         re.sub("[*]|<u>|</u>", "", row[header.index("Clean, published")]) == "78.0"
     )  # 0.25 and 0.75: 12 and 37
-    row = next(row for row in rows if row[:4] == ["aircraft", "8/255", "10%", "100%"])
+    row = next(row for row in rows if row[:4] == ["FGVC-Aircraft", "8/255", "10%", "100%"])
     assert row[header.index("Clean, published")] == "—"
 
 
 def test_the_adaptation_table_gives_delay_and_severity_against_standard_fine_tuning(robust: Path) -> None:
     header, _, *rows = rows_of(robust, "adaptation")
     by_name = {tuple(row[:3]): dict(zip(header, row, strict=True)) for row in rows}
-    standard, fixed = (by_name["cars", "8/255", name] for name in ("Standard", "RFT fix"))
+    standard, fixed = (by_name["Stanford Cars", "8/255", name] for name in ("Standard", "RFT fix"))
     assert (standard["Delay"], standard["Severity"]) == ("0.0", "0.0")
     assert float(fixed["Delay"]) == pytest.approx(float(fixed["Onset"]) - float(standard["Onset"]), abs=0.11)
     assert float(fixed["Severity"]) == pytest.approx(

@@ -338,7 +338,7 @@ def test_every_choice_changes_what_is_drawn(browser: WebDriver) -> None:
     assert len(browser.find_elements(By.CSS_SELECTOR, "#areas tbody tr")) == 3 * len(SEVEN)
     groups = browser.find_elements(By.CSS_SELECTOR, "#measure optgroup")
     assert [group.get_attribute("label") for group in groups] == [  # type: ignore[no-untyped-call]
-        *("Adversarial: pgd", "Out of distribution: shift", "Corruptions: common")
+        *("Adversarial: PGD-15, ℓ∞", "Out of distribution: shift", "Corruptions: common")
     ]
     choose(browser, "measure", "common")
     assert (

@@ -354,3 +354,16 @@ def test_a_study_states_the_code_that_its_results_must_carry():
     assert len(codes) == len(runs)  # each strategy's file counts for its own runs
     assert all(re.fullmatch("[0-9a-f]{16}", code) for code in codes)
     assert runs["lora"]["probe_code"].keys() == runs["lora"]["probes"].keys()
+
+
+def test_the_summary_has_the_titles_of_all_its_datasets_those_of_the_user_s_own_included(
+    tmp_path: Path,
+) -> None:
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+    own = {"folder": str(tmp_path), "title": "Leaves of 2024"}
+    made = study({"study": {"datasets": ["digits", "leaves"]}, "datasets": {"leaves": own}})
+    titles = made.summary()["titles"]
+    assert set(titles) == set(made.datasets())
+    assert (titles["leaves"], titles["typeset_digits"]) == ("Leaves of 2024", "Typeset digits")

@@ -394,7 +394,8 @@ class Study:
     def summary(self) -> dict[str, Any]:
         """The study as data, for results/<study>/study.json: params, and what results must say of their making.
 
-        That is digests and fingerprints of code: of datasets, backbones, runs, probes and tasks.
+        That is digests and fingerprints of code: of datasets, backbones, runs, probes and tasks. titles: of datasets,
+        for readers.
         """
         return {
             "study": {"name": self.name, "title": self.params["study"]["title"]},
@@ -406,6 +407,7 @@ class Study:
                 }
                 for name in self.datasets()
             },
+            "titles": {name: registry.source(name, self.definition(name)).title for name in self.datasets()},
             "backbones": {
                 name: {"digest": digest_of(spec), "code": backbone_code(name in self.pretrained())}
                 for name, spec in self._backbone_specs().items()

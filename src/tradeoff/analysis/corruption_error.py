@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tradeoff.analysis.points import PANEL, under
+from tradeoff.analysis.seeds import over_seeds
 from tradeoff.analysis.study_file import RUN_COLUMNS, Threat
 
 CLEAN = ("accuracy", "low", "high")
@@ -33,13 +34,14 @@ def over_corruptions(probes: pd.DataFrame, probe: str) -> pd.DataFrame:
 def by_corruption(probes: pd.DataFrame, probe: str) -> pd.DataFrame:
     """Return one row per panel, strategy and corruption at the last snapshot, severities and seeds averaged.
 
-    Columns: panel, family, strategy, variant, corruption, n, accuracy in [0, 1].
+    Columns: panel, family, strategy, variant, corruption, seeds, n; accuracy, low and high in [0, 1].
     """
     rows = _corrupted(probes, probe)
     last = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
     keys = [*PANEL, "family", "strategy", "variant", "threat"]
-    means = last.groupby(keys, sort=False, dropna=False).agg(n=("n", "first"), accuracy=("accuracy", "mean"))
-    return means.reset_index().rename(columns={"threat": "corruption"})
+    over_severities = last.groupby([*keys, "seed", "n"], sort=False, dropna=False)[list(CLEAN)].mean()
+    joined = over_seeds(over_severities.reset_index(), keys, [CLEAN])
+    return joined.rename(columns={"threat": "corruption"})
 
 
 def mean_corruption_error(accuracies: Sequence[float], reference: Sequence[float]) -> float:

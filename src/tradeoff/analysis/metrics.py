@@ -1,5 +1,6 @@
 """A study in a few numbers, for `dvc metrics` and `dvc plots`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -41,19 +42,18 @@ def metrics(study: StudyFile, probes: pd.DataFrame, areas: pd.DataFrame) -> dict
     return result
 
 
-def panel_names(study: StudyFile, objectives: dict[str, str] | None = None) -> dict[tuple[str, ...], str]:
+def panel_names(
+    study: StudyFile, labels: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[tuple[str, ...], str]:
     """Name each panel by its dataset and what else tells the study's panels apart, in the study's order.
 
-    objectives: what to call them, where that is not their name.
+    labels: by dataset, backbone or objective, what to call each where that is not its name in params.
     """
+    called = [(labels or {}).get(key, {}) for key in PANEL]
     panels = list(dict.fromkeys((run["dataset"], run["backbone"], run["objective"]) for run in study["runs"]))
     varies = [index == 0 or len({panel[index] for panel in panels}) > 1 for index in range(len(PANEL))]
     return {
-        panel: ", ".join(
-            (objectives or {}).get(part, part) if index == PANEL.index("objective") else part
-            for index, part in enumerate(panel)
-            if varies[index]
-        )
+        panel: ", ".join(called[index].get(part, part) for index, part in enumerate(panel) if varies[index])
         for panel in panels
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tradeoff.data.registry import split_reference
 from tradeoff.errors import UserError
 from tradeoff.params.epsilon import format_epsilon, parse_epsilon
 from tradeoff.probes.flags import ANY_IMAGE
@@ -20,6 +21,17 @@ RUN_COLUMNS = (
     *("run", "dataset", "backbone", "strategy", "family", "variant"),
     *("objective", "objective_family", "objective_epsilon", "seed"),
 )
+
+# How papers call each attack, and what they count of it with its default; an attack not listed goes by its own name.
+ATTACK_NAMES = {
+    "fgsm": ("FGSM", {}),
+    "pgd": ("PGD-{steps}", {"steps": 15}),
+    "apgd": ("APGD-{steps}", {"steps": 100}),
+    "fab": ("FAB-{steps}", {"steps": 100}),
+    "square": ("Square, {queries:,} queries", {"queries": 5000}),
+    "autoattack": ("AutoAttack", {"steps": 100, "targets": 9, "queries": 5000}),
+}
+NORM_NAMES = {"linf": "ℓ∞", "l2": "ℓ2"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,56 @@ def attack_probes(study: StudyFile) -> list[str]:
 def epsilons(study: StudyFile, probe: str) -> list[float]:
     """Return an attack probe's perturbation sizes, rising, without 0."""
     return [parse_epsilon(epsilon) for epsilon in study["params"]["probes"][probe]["epsilons"]]
+
+
+def probe_label(study: StudyFile, probe: str) -> str:
+    """Return how readers know an attack probe: `PGD-10, ℓ∞`; its name in params besides where that is another's too.
+
+    A probe of another kind goes by its name in params.
+    """
+    attacks = probes_of_kind(study, "attack")
+    if probe not in attacks:
+        return probe
+    settings = study["params"]["probes"]
+    label = _attack_label(settings[probe])
+    same = sum(_attack_label(settings[name]) == label for name in attacks)
+    return f"{label} ({probe})" if same > 1 else label
+
+
+def threat_label(study: StudyFile, threat: Threat) -> str:
+    """Return how readers know a threat: `PGD-10, ℓ∞, ε = 2/255`."""
+    return f"{probe_label(study, threat.probe)}, ε = {format_epsilon(threat.epsilon)}"
+
+
+def _attack_label(settings: dict[str, Any]) -> str:
+    """An attack with its steps, and what of it is unusual, and its norm."""
+    name, counted = ATTACK_NAMES.get(settings["attack"], (settings["attack"], {}))
+    counts = {key: settings.get(key, default) for key, default in counted.items()}
+    words = [name.format(**counts)]
+    if settings["attack"] == "autoattack":
+        words += [f"{count:,} {key}" for key, count in counts.items() if count != counted[key]]
+    elif "targets" in settings and settings["targets"] and settings["attack"] != "fab":
+        words.append(f"{settings['targets']} targets")
+    if settings.get("loss", "ce") != "ce":
+        words.append(f"{settings['loss'].upper()} loss")
+    if settings.get("restarts", 1) > 1:
+        words.append(f"{settings['restarts']} restarts")
+    return ", ".join([*words, NORM_NAMES[settings["norm"]]])
+
+
+def dataset_label(study: StudyFile, reference: str) -> str:
+    """Return how readers know a dataset or a domain: `PACS, art painting`; its name in params where it has no title.
+
+    What a title says in brackets at its end is left out, unless it tells datasets of the study apart.
+    """
+    name, domain = split_reference(reference)
+    titles: dict[str, str] = study.get("titles", {})
+    if name not in titles:
+        return reference
+    short = [title.partition(" (")[0] for title in titles.values()]
+    title = titles[name].partition(" (")[0]
+    title = titles[name] if short.count(title) > 1 else title
+    return f"{title}, {domain.replace('_', ' ')}" if domain else title
 
 
 def telling(study: StudyFile, probe: str, sizes: Iterable[float]) -> list[float]:

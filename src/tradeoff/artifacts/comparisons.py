@@ -17,6 +17,7 @@ from tradeoff.analysis.methods import methods
 from tradeoff.analysis.study_file import budgets
 from tradeoff.artifacts import style
 from tradeoff.artifacts.looks import look, method_look
+from tradeoff.artifacts.panels import leave_room
 from tradeoff.artifacts.results import Results
 from tradeoff.params.epsilon import format_epsilon
 
@@ -39,9 +40,7 @@ class Comparison:
         return table[belongs]
 
 
-def grid(
-    results: Results, x: str, y: str, *, by_budget: bool = True, sharey: bool = True
-) -> tuple[Figure, list[Comparison]]:
+def grid(results: Results, x: str, y: str, *, by_budget: bool = True) -> tuple[Figure, list[Comparison]]:
     """Return a figure with one axes for each cell, or for each cell and ε_g: columns of what varies most.
 
     Up to six axes stand abreast; what a row and a column are is written at the edges.
@@ -52,11 +51,14 @@ def grid(
     deep = -(-len(levels[column]) // columns) * len(rows)
     single = columns * deep == 1
     height = max(LOWEST, min(1.3 if columns > 3 else 1.9, (style.PAGE - 0.8) / deep))
-    fig = style.figure(0.7 * style.TWO_COLUMNS if single else style.TWO_COLUMNS, 0.8 + height * deep)
-    axes = fig.subplots(deep, columns, squeeze=False, sharex=True, sharey=sharey)
+    # Above a single one its key takes several lines.
+    size = (style.ONE_COLUMN, 3.1) if single else (style.TWO_COLUMNS, 0.8 + height * deep)
+    fig = style.figure(*size)
+    axes = fig.subplots(deep, columns, squeeze=False, sharex=True, sharey=True)
     places = list(itertools.product(rows, levels[column]))
     for unused in axes.flat[len(places) :]:
-        unused.set_axis_off()
+        unused.remove()
+    leave_room(fig, axes[0, 0].get_gridspec(), 1, len(places) - columns * (deep - 1))
     made = []
     for index, (row, level) in enumerate(places):
         place = axes.flat[index]
@@ -152,6 +154,8 @@ def words(results: Results, key: str, value: Any) -> str:
     """Return a dataset, backbone, strategy or ε_g as readers see it."""
     if key == "epsilon_g":
         return f"ε_g = {format_epsilon(value)}"
+    if key == "dataset":
+        return results.dataset_labels[value]
     return strategy_names(results)[value] if key == "strategy" else str(value)
 
 
@@ -159,7 +163,7 @@ def budgets_noted(results: Results, table: pd.DataFrame) -> str:
     """Name the study's ε_g that a table has no rows of, because the headline's probe does not attack with them."""
     sizes = table["epsilon_g"].unique()
     left = [format_epsilon(size) for size in budgets(results.study) if not np.isclose(size, sizes).any()]
-    return f" (not at ε_g = {', '.join(left)}, which {results.threat.probe} leaves out)" if left else ""
+    return f" (not at ε_g = {', '.join(left)}, which {results.attack_label} leaves out)" if left else ""
 
 
 def methods_noted(ends: pd.DataFrame, compared: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from tradeoff.artifacts.labels import label_ends
 from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import Look, look
+from tradeoff.artifacts.text import two_noted
 
 # Of a line: x and y of its last point, its name and colour.
 End = tuple[float, float, str, str]
@@ -80,6 +81,11 @@ def images_noted(table: pd.DataFrame, which: str = "test") -> str:
         if len(counts) == 1
         else f"n = {counts[0]:,} to {counts[-1]:,} {which} images"
     )
+
+
+def bands_noted(table: pd.DataFrame, least: str = "95% intervals") -> str:
+    """Say what the bands of a table with seeds joined (`seeds.over_seeds`) are; least: with one seed."""
+    return f"bands: {least}{seeds_noted(table)}{two_noted(table['seeds'])}"
 
 
 def seeds_noted(table: pd.DataFrame) -> str:

@@ -38,7 +38,7 @@ def numbers(results: Results) -> dict[str, Number]:
     runs = results.study["runs"]
     found = {
         "title": _words(results.study["study"]["title"]),
-        "threat": _words(str(results.threat)),
+        "threat": Number(str(results.threat), results.threat_label),
         "runs": _count(len(runs)),
         "datasets": _count(len({run["dataset"] for run in runs})),
         "strategies": _count(len({run["strategy"] for run in runs})),

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.gridspec import GridSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tradeoff.artifacts.results import Panel
-from tradeoff.artifacts.style import PAGE, TWO_COLUMNS, figure
+from tradeoff.artifacts.style import KEY, ONE_COLUMN, PAGE, TWO_COLUMNS, figure
 
 MOST_COLUMNS = 3
 MOST_LETTERS = 38  # of a line above one of them
@@ -74,32 +75,45 @@ def lay_pairs(
             upper.set_ylabel(top)
             lower.set_ylabel(bottom)
         pairs.append((upper, lower))
+    leave_room(fig, grid, 2, len(titles) - columns * (blocks - 1))
     return pairs
 
 
 def squares(titles: Sequence[str], x: str, y: str, height: float = 2.1) -> tuple[Figure, list[Axes]]:
     """Return a figure with one axes for each title, at most three abreast, labelled at its edges."""
     rows = -(-len(titles) // abreast(len(titles)))
-    # Beside a single one there is room for the key.
-    fig = figure(
-        TWO_COLUMNS if len(titles) > 1 else 0.7 * TWO_COLUMNS, 0.6 + _fitting(height, LOWEST_SQUARE, rows)
-    )
+    if len(titles) == 1:
+        fig = figure(ONE_COLUMN, 1.1 + height)  # its key takes several lines
+    else:
+        fig = figure(TWO_COLUMNS, 0.6 + _fitting(height, LOWEST_SQUARE, rows))
     return fig, lay_squares(fig, titles, x, y)
 
 
 def lay_squares(fig: FigureBase, titles: Sequence[str], x: str, y: str) -> list[Axes]:
     """Fill a figure, or a part of one, with the axes of `squares`."""
     columns = abreast(len(titles))
-    grid = fig.subplots(-(-len(titles) // columns), columns, squeeze=False)
-    for unused in grid.flat[len(titles) :]:
-        unused.set_axis_off()
-    for index, (axes, title) in enumerate(zip(grid.flat, titles, strict=False)):
+    rows = -(-len(titles) // columns)
+    grid = fig.add_gridspec(rows, columns)
+    made = []
+    for index, title in enumerate(titles):
+        axes = fig.add_subplot(grid[divmod(index, columns)])
+        made.append(axes)
         axes.set_title(in_lines(title, columns))
         if index + columns >= len(titles):
             axes.set_xlabel(x)
         if index % columns == 0:
             axes.set_ylabel(y)
-    return list(grid.flat[: len(titles)])
+    leave_room(fig, grid, 1, len(titles) - columns * (rows - 1))
+    return made
+
+
+def leave_room(fig: FigureBase, grid: GridSpec, lines: int, taken: int) -> None:
+    """Make axes for a key of what the last lines of a grid leave empty, if they do.
+
+    taken: how many columns they fill.
+    """
+    if taken < grid.ncols:
+        fig.add_subplot(grid[-lines:, taken:], label=KEY).set_axis_off()
 
 
 def stacked(heights: Sequence[float]) -> tuple[Figure, list[SubFigure]]:

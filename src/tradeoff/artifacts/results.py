@@ -12,7 +12,16 @@ import pandas as pd
 from tradeoff.analysis.methods import methods
 from tradeoff.analysis.metrics import panel_names
 from tradeoff.analysis.points import PANEL
-from tradeoff.analysis.study_file import StudyFile, Threat, headline, read_study
+from tradeoff.analysis.study_file import (
+    StudyFile,
+    Threat,
+    dataset_label,
+    headline,
+    probe_label,
+    probes_of_kind,
+    read_study,
+    threat_label,
+)
 from tradeoff.artifacts.looks import method_look
 from tradeoff.params.epsilon import format_epsilon
 from tradeoff.seals import read_checked, recorded_sum
@@ -59,7 +68,8 @@ class Results:
     @cached_property
     def panels(self) -> list[Panel]:
         """Every panel, in the study's order."""
-        named = panel_names(self.study, self.objective_labels)
+        labels = {"dataset": self.dataset_labels, "objective": self.objective_labels}
+        named = panel_names(self.study, labels)
         return [Panel(**dict(zip(PANEL, keys, strict=True)), name=name) for keys, name in named.items()]
 
     @property
@@ -67,6 +77,12 @@ class Results:
         """What the panels' names tell, as the title of a column: the dataset, and what else varies."""
         varied = [key for key in PANEL if len({getattr(panel, key) for panel in self.panels}) > 1]
         return ", ".join(dict.fromkeys(["dataset", *varied])).capitalize()
+
+    @cached_property
+    def dataset_labels(self) -> dict[str, str]:
+        """How readers know each dataset that runs fine-tune on."""
+        names = dict.fromkeys(run["dataset"] for run in self.study["runs"])
+        return {name: dataset_label(self.study, name) for name in names}
 
     @cached_property
     def objective_labels(self) -> dict[str, str]:
@@ -87,6 +103,21 @@ class Results:
     def threat(self) -> Threat:
         """The threat to show where there is room for one."""
         return headline(self.study)
+
+    @cached_property
+    def attack_labels(self) -> dict[str, str]:
+        """How readers know each attack probe, at any ε: `PGD-10, ℓ∞`."""
+        return {probe: probe_label(self.study, probe) for probe in probes_of_kind(self.study, "attack")}
+
+    @property
+    def threat_label(self) -> str:
+        """How readers know that threat: `PGD-10, ℓ∞, ε = 2/255`."""
+        return threat_label(self.study, self.threat)
+
+    @property
+    def attack_label(self) -> str:
+        """How readers know its attack."""
+        return self.attack_labels[self.threat.probe]
 
     @cached_property
     def probes(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
@@ -16,14 +17,15 @@ from matplotlib.text import Text
 from tradeoff.artifacts.looks import Look, look
 from tradeoff.files import whole_file
 
-# Inches: across both columns of a paper. Nothing is wider, so nothing shrinks below its size here.
-TWO_COLUMNS = 6.9
-# Pixels of a PNG.
-PER_INCH = 200
-# And of a page: what its text leaves for a figure above a caption.
+# Inches: a column of a paper, and both with what is between. Figures have one of these widths, so none is scaled, and
+# letters stay as large as they are here.
+ONE_COLUMN, TWO_COLUMNS = 3.3, 6.9
+# Inches that a page's text leaves for a figure above a caption.
 PAGE = 8.6
-# Letters of a note, in an inch.
-LETTERS = 19
+# Pixels of an inch of a PNG, and letters of a note in an inch.
+PER_INCH, LETTERS = 200, 19
+# The axes that hold nothing but a key, where panels leave room for them.
+KEY = "key"
 
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib ships it, so every machine has the same
@@ -52,7 +54,6 @@ RC: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,  # TrueType: text stays text
     "text.parse_math": False,  # names may hold any character
-    "svg.hashsalt": "tradeoff",
 }
 
 
@@ -67,7 +68,7 @@ def styled() -> AbstractContextManager[None]:
 
 
 def key(fig: Figure, families: Sequence[str]) -> None:
-    """Put the one key of a figure's strategies in a strip above its panels, or beside a panel that is alone."""
+    """Put the one key of a figure's strategies where its panels leave room, or in a strip above them."""
     key_of(fig, [handle(look(family)) for family in families])
 
 
@@ -78,8 +79,8 @@ def handle(one: Look) -> Line2D:
 
 def key_of(fig: Figure | SubFigure, handles: Sequence[Line2D], title: str | None = None) -> None:
     """Put a key of any lines where `key` does, in a figure or in a part of one."""
-    if len(fig.axes) == 1:
-        fig.legend(handles=list(handles), title=title, loc="outside right upper")
+    if spare := room_for_key(fig):
+        spare.legend(handles=list(handles), title=title, loc="center left", alignment="left")
         return
     widest = max(len(str(one.get_label())) for one in handles)
     # Roughly: a character of 7 pt is 0.055 inches wide, a handle with its gaps 0.4.
@@ -87,6 +88,11 @@ def key_of(fig: Figure | SubFigure, handles: Sequence[Line2D], title: str | None
     rows = -(-len(handles) // columns)
     columns = -(-len(handles) // rows)
     fig.legend(handles=list(handles), title=title, loc="outside upper center", ncols=columns)
+
+
+def room_for_key(fig: Figure | SubFigure) -> Axes | None:
+    """Return the axes that panels leave for a key, if they do (`panels.leave_room`)."""
+    return next((axes for axes in fig.axes if axes.get_label() == KEY), None)
 
 
 def note(fig: Figure | SubFigure, text: str) -> None:

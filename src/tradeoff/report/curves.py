@@ -9,7 +9,7 @@ from tradeoff.analysis.corruption_error import CORRUPTED, over_corruptions
 from tradeoff.analysis.frontier import on_frontier
 from tradeoff.analysis.points import PANEL, points, under
 from tradeoff.analysis.shift import shifted
-from tradeoff.analysis.study_file import Threat, probes_of_kind, threats
+from tradeoff.analysis.study_file import Threat, probe_label, probes_of_kind, threat_label, threats
 from tradeoff.artifacts.looks import LOOKS, Look, look
 from tradeoff.artifacts.results import Results
 from tradeoff.params.epsilon import format_epsilon
@@ -39,9 +39,9 @@ def explorable(results: Results) -> dict[str, Any]:
     measures = [
         {
             "key": _key(threat),
-            "group": f"Adversarial: {threat.probe}",
-            "label": f"Adversarial: {threat}",
-            "robustness": f"Robust accuracy ({threat})",
+            "group": f"Adversarial: {probe_label(study, threat.probe)}",
+            "label": f"Adversarial: {threat_label(study, threat)}",
+            "robustness": f"Robust accuracy ({threat_label(study, threat)})",
         }
         for threat in attacks
     ]

@@ -33,7 +33,7 @@ def overview(results: Results) -> str:
     runs = results.study["runs"]
     facts = {
         "Runs": f"{len(runs):,}",
-        "Datasets": ", ".join(dict.fromkeys(run["dataset"] for run in runs)),
+        "Datasets": ", ".join(results.dataset_labels.values()),
         "Backbones": ", ".join(dict.fromkeys(run["backbone"] for run in runs)),
         "Strategies": ", ".join(look(family).label for family in results.families),
         "Objectives": ", ".join(
@@ -148,7 +148,7 @@ def _best(results: Results) -> str:
         ]
         sentences.append(f"<li>{escaped(panel.name)}: {', then '.join(words)}</li>")
     return (
-        f"<p>Largest trade-off AUC ({escaped(results.threat)}; intervals in brackets):</p>"
+        f"<p>Largest trade-off AUC ({escaped(results.threat_label)}; intervals in brackets):</p>"
         f"<ul>{''.join(sentences)}</ul>"
     )
 

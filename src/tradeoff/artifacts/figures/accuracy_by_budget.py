@@ -7,11 +7,10 @@ from tradeoff.analysis.cells import final_means
 from tradeoff.artifacts import style
 from tradeoff.artifacts.budget_curves import budget_axis, with_standard_at_zero
 from tradeoff.artifacts.comparisons import draw_methods, grid, method_key
-from tradeoff.artifacts.curves import images_noted, seeds_noted
+from tradeoff.artifacts.curves import bands_noted, images_noted
 from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.overlays import hollow_key, hollow_mark, published_of
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.text import two_noted
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -30,6 +29,5 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             hollow_mark(one.axes, row["epsilon_g"] * 255, row["clean"] * 100, row["method"])
     fit_values(one.axes for one in comparisons)
     method_key(fig, results, table["method"], [hollow_key("published")] if len(reference) else [])
-    seeds = two_noted(table["seeds"]) or seeds_noted(table)
-    style.note(fig, f"last snapshots; {images_noted(table)}; bands: 95% intervals{seeds}")
+    style.note(fig, f"last snapshots; {images_noted(table)}; {bands_noted(table)}")
     return fig, pd.concat([table, reference.assign(source="published")])

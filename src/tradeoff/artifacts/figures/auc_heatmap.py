@@ -1,5 +1,6 @@
 """Trade-off AUC of strategies by datasets, coloured by how far above the average of strategies it lies."""
 
+import textwrap
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -14,14 +15,15 @@ from tradeoff.analysis.points import under
 from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import images_noted
+from tradeoff.artifacts.heatmaps import COLOURS, LOWEST, Words, draw_cells
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.text import interval, signed, two_noted
 from tradeoff.params.epsilon import format_epsilon
 
 MOST_COLUMNS = 6
-COLOURS = "Blues"
-LOWEST = 0.24  # inches of a row, which has two lines of text
+NARROW = 3  # so many columns fit one of a paper's
+ROOM = 96  # letters above all columns of a wide one; those of a narrow one are no narrower
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -34,26 +36,28 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         columns = [
             (f"ε = {format_epsilon(float(str(epsilon)))}", rows) for epsilon, rows in table.groupby("epsilon")
         ]
-        threat = results.threat.probe
+        threat = results.attack_label
     else:
         table = under(results.areas, results.threat)
-        columns = [(panel.name.replace(", ", "\n"), panel.rows(table)) for panel in results.panels]
-        threat = str(results.threat)
+        columns = [(panel.name, panel.rows(table)) for panel in results.panels]
+        threat = results.threat_label
     widest = -(
         -len(columns) // -(-len(columns) // MOST_COLUMNS)
     )  # of as few blocks as there can be, alike in width
     blocks = [columns[start : start + widest] for start in range(0, len(columns), widest)]
     families = [_families(block, results.families) for block in blocks]
     lines = sum(map(len, families))
-    room = (style.PAGE - 0.75 - 0.35 * len(blocks)) / lines
-    height = 0.75 + 0.35 * len(blocks) + max(LOWEST, min(0.3, room)) * lines
-    fig = style.figure(min(style.TWO_COLUMNS, 1.6 + 0.95 * widest), height)
+    room = (style.PAGE - 0.85 - 0.35 * len(blocks)) / lines
+    height = 0.85 + 0.35 * len(blocks) + max(LOWEST, min(0.3, room)) * lines
+    fig = style.figure(style.ONE_COLUMN if widest <= NARROW else style.TWO_COLUMNS, height)
     norm = Normalize(*_limits(table), clip=True)
     grid = fig.subplots(len(blocks), 1, squeeze=False, height_ratios=[*map(len, families)])[:, 0]
     for axes, block, names in zip(grid, blocks, families, strict=True):
         _draw_block(axes, block, names, norm, widest)
     bar = fig.colorbar(ScalarMappable(norm, COLOURS), ax=list(grid), aspect=30, pad=0.02)
     bar.set_label("Above average (%)")
+    if norm.vmin is not None and norm.vmax is not None and norm.vmin < 0 < norm.vmax:
+        bar.ax.axhline(0, color="black", linewidth=0.8)
     bar.outline.set_visible(False)
     name = results.panels[0].name + "; " if len(results.panels) == 1 else ""
     confidence = results.study["params"]["tradeoff"]["confidence"] * 100
@@ -82,43 +86,25 @@ def _draw_block(
     norm: Normalize,
     widest: int,
 ) -> None:
-    import seaborn  # slow to import, and no other figure needs it
-
     values = np.full((len(families), widest), np.nan)
+    words = {}
     for column, (_, rows) in enumerate(block):
         for row in rows.to_dict("records"):
             line = families.index(row["family"])
             # One strategy alone has no average to be above of, nor has a panel where every area is 0.
-            above = row["above_average"] * 100 if len(rows) > 1 else np.nan
-            values[line, column] = above
-            share = 0.0 if np.isnan(above) else float(norm(above))
-            _annotate(axes, column, line, row, above, "white" if share > 0.72 else "black")
-    seaborn.heatmap(
-        values,
-        ax=axes,
-        cmap=COLOURS,
-        vmin=norm.vmin,
-        vmax=norm.vmax,
-        cbar=False,
-        xticklabels=False,
-        yticklabels=False,
-    )
-    # seaborn would turn labels that it takes to overlap.
-    axes.set_yticks(np.arange(len(families)) + 0.5, [look(family).label for family in families])
-    axes.set_xticks(np.arange(len(block)) + 0.5, [title for title, _ in block])
+            values[line, column] = row["above_average"] * 100 if len(rows) > 1 else np.nan
+            words[line, column] = _words(row, values[line, column])
+    draw_cells(axes, values, words, norm, [look(family).label for family in families])
+    letters = ROOM // widest
+    axes.set_xticks(np.arange(len(block)) + 0.5, [_in_lines(title, letters) for title, _ in block])
     axes.xaxis.tick_top()
-    axes.tick_params(length=0)
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
 
 
-def _annotate(
-    axes: Axes, column: int, line: int, row: dict[Hashable, Any], above: float, colour: str
-) -> None:
-    auc, low, high = (row[name] for name in ("auc", "low", "high"))
+def _in_lines(title: str, letters: int) -> str:
+    """A title in lines of at most so many letters, each of its parts by itself."""
+    return "\n".join(textwrap.fill(part, letters, break_long_words=False) for part in title.split(", "))
+
+
+def _words(row: dict[Hashable, Any], above: float) -> Words:
     relative = "" if np.isnan(above) else f"  {signed(above, 0)}%"
-    limits = interval(low, high, 3)
-    place: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
-    x, y = column + 0.5, line + 0.5  # the middle of the cell
-    axes.text(x, y - (0.17 if limits else 0), f"{auc:.3f}{relative}", fontsize=7, **place)
-    axes.text(x, y + 0.24, limits, fontsize=5.5, **place)
+    return Words(f"{row['auc']:.3f}{relative}", interval(row["low"], row["high"], 3))

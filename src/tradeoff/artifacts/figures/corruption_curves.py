@@ -7,7 +7,7 @@ from tradeoff.analysis.corruption_error import CLEAN, CORRUPTED, over_corruption
 from tradeoff.analysis.points import snapshot_means
 from tradeoff.analysis.study_file import probes_of_kind
 from tradeoff.artifacts import style
-from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted
+from tradeoff.artifacts.curves import bands_noted, draw_curves, images_noted
 from tradeoff.artifacts.panels import paired, step_axis
 from tradeoff.artifacts.results import Results
 
@@ -25,5 +25,5 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     if len(pairs) > 1:
         style.key(fig, results.families)
     words = f"{probe}: mean over corruptions and severities; {images_noted(table)}"
-    style.note(fig, f"{words}; bands: 95% intervals{seeds_noted(table)}")
+    style.note(fig, f"{words}; {bands_noted(table, '95% intervals, of the mean at least')}")
     return fig, table

@@ -39,9 +39,11 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         )
     method_key(fig, results, table["method"])
     threshold = results.study["params"]["tradeoff"]["onset_accuracy"]
-    seeds = f"; means and range of {int(table['seeds'].max())} seeds" if table["seeds"].max() > 1 else ""
+    most = int(table["seeds"].max())
+    seeds = f"means and range of up to {most} seeds" if most > 1 else "one seed"
     style.note(
         fig,
-        f"onset: first epoch with a validation accuracy above {threshold:.0%}; ringed: a run never got there{seeds}",
+        f"onset: first epoch with a validation accuracy above {threshold:.0%}; ringed: a run never got there; {seeds},"
+        f" n = {len(runs.drop_duplicates('run'))} runs",
     )
     return fig, table

@@ -11,7 +11,7 @@ from tradeoff.analysis.points import PANEL
 from tradeoff.analysis.seeds import over_seeds
 from tradeoff.analysis.study_file import telling
 from tradeoff.artifacts import style
-from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted
+from tradeoff.artifacts.curves import bands_noted, draw_curves, images_noted
 from tradeoff.artifacts.panels import paired
 from tradeoff.artifacts.results import Results
 
@@ -45,8 +45,10 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             draw_curves(axes, curves, "epsilon", ("accuracy", "low", "high"), named=len(pairs) == 1)
     if len(pairs) > 1:
         style.key(fig, results.families)
-    peak = f"end: last snapshot; peak: the most robust one at {results.threat}, picked on the test images"
-    style.note(fig, f"{peak}; {images_noted(table)}; bands: 95% intervals{seeds_noted(table)}")
+    peak = (
+        f"end: last snapshot; peak: the most robust one at {results.threat_label}, picked on the test images"
+    )
+    style.note(fig, f"{peak}; {images_noted(table)}; {bands_noted(table)}")
     return fig, table
 
 

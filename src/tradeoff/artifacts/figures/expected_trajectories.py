@@ -29,6 +29,6 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         epoch_axis(one.axes, float(table["epoch"].max()))
     fit_values(one.axes for one in comparisons)
     method_key(fig, results, table["method"])
-    note = f"{results.threat.probe}: mean accuracy over perturbations from 0 to ε_g; {images_noted(table)}"
-    style.note(fig, f"{note}; bands: 95% intervals{seeds_noted(table)}")
+    note = f"{results.attack_label}: mean accuracy over perturbations from 0 to ε_g; {images_noted(table)}"
+    style.note(fig, f"{note}; bands: intervals of at least 95%{seeds_noted(table)}")
     return fig, table

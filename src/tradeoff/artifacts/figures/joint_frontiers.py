@@ -29,9 +29,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     images = images_noted(measured.rename(columns={"samples": "n"}))
     style.note(
         fig,
-        f"{results.threat.probe}; {images}; one frontier per objective and seed; faint: other snapshots,"
-        " as far as the axes go;"
-        " bars: 95% intervals",
+        f"{results.attack_label}; {images}; one frontier per objective and seed; faint: other snapshots, as far as"
+        " the axes go; bars: 95% intervals",
     )
     return fig, table
 

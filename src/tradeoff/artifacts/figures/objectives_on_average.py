@@ -12,6 +12,7 @@ from tradeoff.analysis.intervals import with_seeds
 from tradeoff.analysis.methods import methods
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import budgets_noted, methods_noted
+from tradeoff.artifacts.curves import images_noted, seeds_noted
 from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.overlays import UNDER, hollow_key, hollow_mark, published_of
@@ -54,8 +55,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         style.key_of(fig, [hollow_key(f"published mean, {UNDER}")])
     style.note(
         fig,
-        f"{results.threat.probe}{budgets_noted(results, table)}; grey: each of {cells} cells;"
-        f" bars: 95% intervals over cells, where several{two_noted([cells], 'cells')}{methods_noted(ends, table)}",
+        f"{results.attack_label}{budgets_noted(results, table)}; last snapshots; {images_noted(table)}"
+        f"{seeds_noted(table)}; grey: each of {cells} cells; bars: 95% intervals over cells, where several"
+        f"{two_noted([cells], 'cells')}{methods_noted(ends, table)}",
     )
     return fig, pd.concat([table, reference.assign(source="published")])
 

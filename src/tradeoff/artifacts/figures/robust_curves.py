@@ -4,9 +4,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tradeoff.analysis.cells import METHOD_AND_FAMILY, at_budgets
+from tradeoff.analysis.seeds import over_seeds
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import draw_methods, grid, method_key
-from tradeoff.artifacts.curves import images_noted, seeds_noted
+from tradeoff.artifacts.curves import bands_noted, images_noted
 from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.results import Results
@@ -27,8 +28,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         one.axes.set_xlim(0, float(table["pixels"].max()) * 1.02)  # room for a marker
     fit_values(one.axes for one in comparisons)
     method_key(fig, results, table["method"])
-    note = f"{results.threat.probe}, last snapshots; shaded: up to ε_g; {images_noted(table)}"
-    style.note(fig, f"{note}; bands: 95% intervals{seeds_noted(table)}")
+    note = f"{results.attack_label}; last snapshots; shaded: up to ε_g; {images_noted(table)}"
+    style.note(fig, f"{note}; {bands_noted(table)}")
     return fig, table
 
 
@@ -38,12 +39,6 @@ def _curves(results: Results) -> pd.DataFrame:
     table = at_budgets(results.study, last)
     table = table[table["epsilon"] <= table["epsilon_g"] * (1 + 1e-6)]
     keys = [*METHOD_AND_FAMILY, "epsilon"]
-    joined: pd.DataFrame = table.groupby(keys, sort=False).agg(
-        n=("n", "first"),
-        accuracy=("accuracy", "mean"),
-        low=("low", "min"),
-        high=("high", "max"),
-        seeds=("seed", "nunique"),
-    )
-    joined = joined.reset_index().sort_values([*keys[:4], "epsilon"], kind="stable")
+    joined = over_seeds(table, keys, [("accuracy", "low", "high")])
+    joined = joined.sort_values([*keys[:4], "epsilon"], kind="stable")
     return joined.assign(pixels=joined["epsilon"] * 255)

@@ -1,11 +1,13 @@
 """Trade-off AUC against how hard each dataset is for the backbone before fine-tuning: one point per strategy."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from tradeoff.analysis.points import under
-from tradeoff.analysis.rank_correlation import rank_correlations
+from tradeoff.analysis.rank_correlation import least_telling, rank_correlations
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import End, images_noted
 from tradeoff.artifacts.labels import label_ends, name_places
@@ -26,7 +28,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw a row of axes for each backbone and measure of the task; columns are AUC and percent above average.
 
     The standard objective is drawn, or else the study's first; the data have all of them. rho: Spearman's rank
-    correlation of a strategy's values and the measure, over datasets.
+    correlation of a strategy's values and the measure, over datasets; p: its two-sided p value.
     """
     table = under(results.areas, results.threat).merge(results.tasks, on=["dataset", "backbone"])
     table = rank_correlations(table, GROUP, tuple(MEASURES), tuple(VALUES))
@@ -43,9 +45,10 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     # One strategy alone has no average to be above of.
     columns = list(VALUES) if len(families) > 1 else ["auc"]
     height = min(HIGHEST, (style.PAGE - 0.6) / len(rows))
-    left = height - AROUND - LETTER * drawn["dataset"].str.len().max()
+    longest = max(len(results.dataset_labels[name]) for name in drawn["dataset"])
+    left = height - AROUND - LETTER * longest
     named = NAME * len(families) <= left
-    width = style.TWO_COLUMNS if len(columns) > 1 else 0.7 * style.TWO_COLUMNS
+    width = style.TWO_COLUMNS if len(columns) > 1 else style.ONE_COLUMN
     fig = style.figure(width, 0.6 + height * len(rows))
     grid = fig.subplots(len(rows), len(columns), squeeze=False)
     ends = {}
@@ -56,7 +59,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             axes.set(xlabel=MEASURES[measure] + several, ylabel=VALUES[value][0])
     for line, (_, measure, part) in zip(grid, rows, strict=True):
         tasks = part.dropna(subset=[measure]).drop_duplicates("dataset")
-        places = dict(zip(tasks["dataset"], tasks[measure], strict=True))
+        titles = tasks["dataset"].map(results.dataset_labels)
+        places = dict(zip(titles, tasks[measure], strict=True))
         for axes in line:
             name_places(axes, places)
     if named:
@@ -68,7 +72,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     confidence = results.study["params"]["tradeoff"]["confidence"] * 100
     style.note(
         fig,
-        f"{results.threat}; {results.objective_labels[objective]}; {images}; bars: {confidence:g}% intervals"
+        f"{results.threat_label}; {results.objective_labels[objective]}; {images}; bars: {confidence:g}% intervals"
         f"{two_noted(drawn['seeds'])}{_correlated(drawn) if named else ''}{_unknown(drawn)}",
     )
     return fig, table
@@ -82,12 +86,13 @@ def _draw_points(axes: Axes, part: pd.DataFrame, measure: str, value: str) -> li
     factor = VALUES[value][1]
     low, high = ("low", "high") if value == "auc" else (f"{value}_low", f"{value}_high")
     families = list(part["family"].unique())
-    apart = 0.006 * (part[measure].max() - part[measure].min())
+    places = np.unique(part[measure])
+    apart = dict(zip(places, _apart(places, len(families)), strict=True))
     ends = []
     for place, family in enumerate(families):
         one = look(str(family))
         points = part[part["family"] == family].sort_values(measure)
-        x = points[measure] + (place - (len(families) - 1) / 2) * apart
+        x = points[measure] + (place - (len(families) - 1) / 2) * points[measure].map(apart)
         y = points[value] * factor
         bars = [(y - points[low] * factor).clip(lower=0), (points[high] * factor - y).clip(lower=0)]
         axes.plot(x, y, color=one.colour, linestyle=one.line, linewidth=0.5, alpha=0.5)
@@ -98,10 +103,22 @@ def _draw_points(axes: Axes, part: pd.DataFrame, measure: str, value: str) -> li
     return ends
 
 
+def _apart(places: NDArray[np.float64], strategies: int) -> NDArray[np.float64]:
+    """How far apart strategies stand at each of the rising places: less where the next place is near.
+
+    All of one place take no more than 0.6 of the way to the next, so none stands among another's.
+    """
+    gaps = np.diff(places)
+    nearest = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
+    result: NDArray[np.float64] = np.minimum(0.006 * np.ptp(places), 0.6 * nearest / max(strategies - 1, 1))
+    return result
+
+
 def _correlated(drawn: pd.DataFrame) -> str:
-    return (
-        f"; side by side at a dataset; numbers: rank correlation over {drawn['dataset'].nunique()} datasets"
-    )
+    n = drawn["dataset"].nunique()
+    least = least_telling(n)
+    telling = "too few for p < 5%" if np.isnan(least) else f"p < 5% from ±{least:.2f} on"
+    return f"; side by side at a dataset; numbers: rank correlation over {n} datasets, {telling}"
 
 
 def _unknown(drawn: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from tradeoff.analysis.metrics import ACCURACY, ROBUSTNESS
 from tradeoff.analysis.points import points, snapshot_means
 from tradeoff.artifacts import style
-from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted
+from tradeoff.artifacts.curves import bands_noted, draw_curves, images_noted
 from tradeoff.artifacts.panels import paired, step_axis
 from tradeoff.artifacts.results import Results
 
@@ -22,5 +22,5 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
             draw_curves(axes, rows, "step", values, named=len(pairs) == 1)
     if len(pairs) > 1:
         style.key(fig, results.families)
-    style.note(fig, f"{results.threat}; {images_noted(table)}; bands: 95% intervals{seeds_noted(table)}")
+    style.note(fig, f"{results.threat_label}; {images_noted(table)}; {bands_noted(table)}")
     return fig, table

@@ -11,6 +11,7 @@ from tradeoff.artifacts.panels import abreast, lay_squares, stacked
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.staircases import draw_frontier, fit, rank, staircase
 from tradeoff.artifacts.sweeps import Sweep, sweeps
+from tradeoff.artifacts.text import two_noted
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -23,12 +24,14 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     areas = under(results.variants, results.threat)
     heights = [0.6 + 2.1 * -(-len(sweep.panels) // abreast(len(sweep.panels))) for sweep in shown]
     fig, parts = stacked(heights)
+    ranked = False
     for part, sweep in zip(parts, shown, strict=True):
         names = [panel.name for panel in sweep.panels]
         grid = lay_squares(part, names, "Accuracy (%)", "Robust accuracy (%)")
         for axes, panel in zip(grid, sweep.panels, strict=True):
             _draw_panel(axes, panel.rows(sweep.rows(table)), sweep)
         if len(grid) == 1:
+            ranked = True
             grid[0].set_title(sweep.label)
             own = sweep.rows(areas)
             columns = (own[name] for name in ("auc", "low", "high"))
@@ -38,7 +41,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     images = images_noted(areas.rename(columns={"samples": "n"}))
     style.note(
         parts[-1],
-        f"{results.threat}; {images}; grey: all variants joined; faint: all snapshots; bars: 95% intervals",
+        f"{results.threat_label}; {images}; grey: all variants joined; faint: all snapshots; bars: 95% intervals"
+        f"{two_noted(areas['seeds']) if ranked else ''}",
     )
     return fig, pd.concat([sweep.rows(table) for sweep in shown])
 

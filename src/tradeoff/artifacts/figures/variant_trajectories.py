@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from tradeoff.analysis.metrics import ACCURACY, ROBUSTNESS
 from tradeoff.analysis.points import points, snapshot_means
 from tradeoff.artifacts import style
-from tradeoff.artifacts.curves import draw_variants, images_noted, seeds_noted
+from tradeoff.artifacts.curves import bands_noted, draw_variants, images_noted
 from tradeoff.artifacts.panels import lay_pairs, paired_height, stacked, step_axis
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.sweeps import sweeps
@@ -27,6 +27,6 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
                 step_axis(axes, rows["step"].tolist())
                 draw_variants(axes, rows, "step", values, sweep.looks)
         style.key_of(part, [style.handle(one) for one in sweep.looks.values()], sweep.label)
-    notes = f"{results.threat}; {images_noted(table)}; bands: 95% intervals{seeds_noted(table)}"
+    notes = f"{results.threat_label}; {images_noted(table)}; {bands_noted(table)}"
     style.note(parts[-1], notes)
     return fig, pd.concat([sweep.rows(table) for sweep in shown])

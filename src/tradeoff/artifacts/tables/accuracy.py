@@ -31,10 +31,10 @@ def make(results: Results) -> Table:
             name = f"{look(row['family']).label} {row['variant']}".strip()
             rows.append([Cell(panel.name), Cell(name), *(column[index] for column in columns), steps[index]])
     caption = (
-        f"{results.study['study']['title']}: accuracy and robust accuracy ({results.threat}) in percent, at"
-        " the last snapshot and where robust accuracy peaked, with 95% intervals. Expected robustness:"
-        f" {_averaged(results)}. Peaks are picked on the test images and so optimistic."
-        f" Bold: best strategy of a dataset; underlined: second.{audit_note(results)}"
+        f"{results.study['study']['title']}: accuracy and robust accuracy ({results.threat_label}) in percent, at"
+        " the last snapshot and where robust accuracy peaked, with 95% intervals, of expected robustness"
+        f" at least 95%. Expected robustness: {_averaged(results)}. Peaks are picked on the test images and so"
+        f" optimistic. Bold: best strategy of a dataset; underlined: second.{audit_note(results)}"
     )
     return Table(caption, [results.panel_title, "Strategy", *MEASURES, "At step"], rows, data, left=2)
 

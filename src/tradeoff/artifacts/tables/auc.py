@@ -39,6 +39,7 @@ def make(results: Results) -> Table:
     headline = under(areas, results.threat)
     if len(areas.drop_duplicates([*BLOCKS, "family"])) > MOST_ROWS and len(headline) < len(areas):
         areas, left_out = headline, " The other threats are in auc.csv."
+    areas = areas.assign(probe=areas["probe"].map(results.attack_labels))
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
     for keys, block in areas.groupby(BLOCKS, sort=False):
@@ -51,7 +52,12 @@ def make(results: Results) -> Table:
         f"{shared(areas, shown)}. Above average: over the mean of the strategies, averaged over datasets."
         f" Bold: best; underlined: second.{left_out}{audit_note(results)}"
     )
-    header = [*map(str.capitalize, shown), "Strategy", *datasets, "Above average (%)"]
+    header = [
+        *map(str.capitalize, shown),
+        "Strategy",
+        *map(results.dataset_labels.__getitem__, datasets),
+        "Above average (%)",
+    ]
     return Table(caption, header, rows, data, left=len(shown) + 1)
 
 

@@ -39,9 +39,9 @@ def make(results: Results) -> Table:
     rows = [row for panel in results.panels for row in _rows(panel, data)]
     caption = (
         f"{results.study['study']['title']}: accuracy on clean and on corrupted images (probe {probe}: mean over"
-        " corruptions and severities) in percent at the last snapshot, with 95% intervals, and the mean"
-        f" corruption error (mCE), {_words(reference)} on the same dataset and backbone being 100%."
-        " Bold: best strategy; underlined: second."
+        " corruptions and severities) in percent at the last snapshot, with 95% intervals, under"
+        f" corruptions at least 95%, and the mean corruption error (mCE), {_words(reference)} on the same dataset and"
+        " backbone being 100%. Bold: best strategy; underlined: second."
     )
     header = [results.panel_title, "Strategy", "Accuracy", "Corrupted accuracy", "mCE (%)"]
     return Table(caption, header, rows, data, left=2)

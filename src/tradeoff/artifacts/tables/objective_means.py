@@ -31,7 +31,7 @@ def make(results: Results) -> Table:
             about = [format_epsilon(float(str(budget))), str(over), method_look(row["method"]).label]
             rows.append([*map(Cell, about), Cell(str(row["cells"])), *(column[index] for column in values)])
     caption = (
-        f"{results.study['study']['title']}: means over cells under {results.threat.probe}, in percent at the last"
+        f"{results.study['study']['title']}: means over cells under {results.attack_label}, in percent at the last"
         f" snapshot{budgets_noted(results, cells)}{methods_noted(ends, cells)}. Bold: best; underlined: second."
     )
     return Table(caption, ["ε_g", "Mean over", "Objective", "Cells", *columns], rows, data, left=3)

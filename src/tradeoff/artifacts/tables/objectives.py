@@ -40,7 +40,8 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: clean accuracy, adversarial accuracy at ε_g, and expected"
         " robustness, the mean accuracy over perturbation sizes from 0 to ε_g, in percent at the last snapshot, with"
-        f" 95% intervals{two_noted(data['seeds'])}. Bold: best at that ε_g; underlined: second."
+        f" 95% intervals, of expected robustness at least 95%{two_noted(data['seeds'])}. Bold: best at that ε_g;"
+        " underlined: second."
     )
     return Table(caption, header, rows, data, left=len(shown) + 2)
 
@@ -65,7 +66,11 @@ def _columns(results: Results, data: pd.DataFrame) -> dict[str, tuple[str, ...]]
     columns: dict[str, tuple[str, ...]] = {"Clean": ("clean", "clean_low", "clean_high")}
     for probe in probes:
         for name in MEASURES[1:]:
-            title = f"{name.capitalize()}, {probe}" if len(probes) > 1 else name.capitalize()
+            title = (
+                f"{name.capitalize()}, {results.attack_labels[probe]}"
+                if len(probes) > 1
+                else name.capitalize()
+            )
             columns[title] = tuple(f"{name}:{probe}{end}" for end in ("", "_low", "_high"))
     columns |= published_columns(data)
     if data["autoattack_published_clean"].notna().any():

@@ -51,7 +51,7 @@ def make(results: Results) -> Table:
     ]
     caption = (
         f"{results.study['study']['title']}: paired tests over cells (dataset, backbone and strategy) under"
-        f" {results.threat.probe}. Difference: its mean in percentage points; higher in: cells in which the first"
+        f" {results.attack_label}. Difference: its mean in percentage points; higher in: cells in which the first"
         " objective is better; t: Student's paired test; W: Wilcoxon's signed ranks; p two-sided, not corrected"
         " for their number. Objectives that share a single cell are not compared."
     )

@@ -10,7 +10,7 @@ from tradeoff import published
 from tradeoff.analysis.adaptation import correlation
 from tradeoff.analysis.frontier import above_average
 from tradeoff.analysis.points import PANEL, under
-from tradeoff.analysis.study_file import Threat, attack_probes, epsilons
+from tradeoff.analysis.study_file import Threat, attack_probes, epsilons, threat_label
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table, ranked
@@ -41,7 +41,8 @@ def make(results: Results) -> Table:
     rows = [row for panel in results.panels for row in _rows(panel.name, panel.rows(data))]
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
-        f"{results.study['study']['title']}: trade-off AUC ({threat}) with {confidence * 100:g}% intervals beside that"
+        f"{results.study['study']['title']}: trade-off AUC ({threat_label(results.study, threat)}) with"
+        f" {confidence * 100:g}% intervals beside that"
         " of Li et al. (ICCV 2025: ViT-B/16, PGD of ℓ∞ at 1/255, two decimals, no intervals). Backbone, image size and"
         f" budget differ, so compare the order. Spearman's correlation of the two: {_agreement(results, data)}."
         " Above average: over the mean of the strategies listed. Bold: best of its dataset; underlined: second."

@@ -27,9 +27,10 @@ def make(results: Results) -> Table:
             rows.append([Cell(panel.name), Cell(name), *shares[:2], step, shares[2], *changes])
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
-        f"{results.study['study']['title']}: robust accuracy ({results.threat}) in percent at the first snapshot, at"
-        " its peak and at the last one; how far it rose to the peak and fell from there, and by how much clean accuracy"
-        f" changed from there to the end, in points with {confidence * 100:g}% intervals{two_noted(shown['seeds'])}."
+        f"{results.study['study']['title']}: robust accuracy ({results.threat_label}) in percent at the first snapshot,"
+        " at its peak and at the last one; how far it rose to the peak and fell from there, and by how much clean"
+        f" accuracy changed from there to the end, in points with {confidence * 100:g}% intervals"
+        f"{two_noted(shown['seeds'])}."
         " Each half of the test samples is measured at the peak of the other half, so that noise makes no peak."
         f"{audit_note(results)}"
     )

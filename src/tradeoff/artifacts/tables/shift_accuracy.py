@@ -30,7 +30,7 @@ def make(results: Results) -> Table:
             name = f"{look(row['family']).label} {row['variant']}".strip()
             sets = Cell(str(row["test_sets"]))
             rows.append([Cell(panel.name), Cell(name), sets, *(column[index] for column in columns)])
-    robust = f", and with robust accuracy ({results.threat}) there" if len(shown) > 1 else ""
+    robust = f", and with robust accuracy ({results.threat_label}) there" if len(shown) > 1 else ""
     caption = (
         f"{results.study['study']['title']}: accuracy in percent at the last snapshot on the run's own test set, and"
         " its mean over the shifted ones. r: Pearson's correlation, over a run's snapshots, of that mean with accuracy"

@@ -13,7 +13,10 @@ from tradeoff.artifacts.text import two_noted
 def make(results: Results) -> Table:
     """Set variants in rows and datasets in columns, a block per strategy, backbone, objective and threat."""
     data = results.variants
-    areas = data.assign(objective=data["objective"].map(results.objective_labels))
+    areas = data.assign(
+        objective=data["objective"].map(results.objective_labels),
+        probe=data["probe"].map(results.attack_labels),
+    )
     datasets = list(dict.fromkeys(panel.dataset for panel in results.panels))
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
@@ -29,7 +32,12 @@ def make(results: Results) -> Table:
         f" {confidence * 100:g}% intervals{two_noted(areas['seeds'])}{shared(areas, shown)}."
         f" Bold: best of its strategy; underlined: second.{audit_note(results)}"
     )
-    header = [*map(str.capitalize, shown), "Strategy", "Variant", *datasets]
+    header = [
+        *map(str.capitalize, shown),
+        "Strategy",
+        "Variant",
+        *map(results.dataset_labels.__getitem__, datasets),
+    ]
     return Table(caption, header, rows, data, left=len(shown) + 2)
 
 
