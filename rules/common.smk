@@ -126,6 +126,22 @@ def explain(logs):
         )
 
 
+def refusal(kind, artifact, how):
+    """An input that ends the workflow with one line once something asks for it. how: to have the artifact."""
+
+    def refuse(wildcards):
+        error = UserError(
+            f"{kind} {artifact}",
+            f"no data for it in the study {STUDY.name}",
+            "a study that has it",
+            how,
+        )
+        # No exception that Snakemake would wrap in lines of its own, or take for a rule to leave out.
+        raise SystemExit(f"error: {error}")
+
+    return refuse
+
+
 def fingerprint(script, *modules):
     """Of a script in workflow_scripts, and of modules it loads by a name from a registry."""
     return fingerprint_of(f"workflow_scripts.{script}", *modules)
