@@ -16,9 +16,12 @@ from tradeoff.params import load_params
 from tradeoff.plan.requests import Requests
 from tradeoff.script import RUNTIME
 from tradeoff.seals import write_sealed
+from tradeoff.status import glance, now_and_then
 from tradeoff.study import Study
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.resources import Resources
+from snakemake.settings.enums import Quietness
 from workflow_scripts import at_work
 
 
@@ -114,6 +117,30 @@ def warn_of_requests():
     warning = REQUESTS.warning() if workflow.non_local_exec else ""
     if warning:
         print(warning, file=sys.stderr)
+
+
+def show_progress():
+    """On the terminal of a local run: now and then, what is at work. Jobs themselves write to their logs alone."""
+    quiet = set(workflow.output_settings.quiet or ())
+    if workflow.non_local_exec or quiet & {Quietness.PROGRESS, Quietness.ALL}:
+        return
+    since = {}
+
+    def say():
+        jobs = list(workflow.scheduler.running)
+        for job in jobs:
+            since.setdefault(job, len(since))
+        at_work = [
+            (f"{job.rule} {'/'.join(job.wildcards)}".strip(), [*map(Path, job.log)])
+            for job in sorted(jobs, key=since.get)
+            if job.log
+        ]
+        # Through Snakemake's own log, so that lines stay whole.
+        if text := glance(at_work, workflow.scheduler.finished_jobs, len(workflow.dag)):
+            logger.info(text)
+
+    # A file or a pipe has no use for many.
+    now_and_then(say, *((20, 60) if sys.stderr.isatty() else (300, 300)))
 
 
 def explain(logs):
