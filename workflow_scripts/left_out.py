@@ -20,8 +20,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures, tables = (len(unavailable(study, registry)) for registry in (FIGURES, TABLES))
     if figures or tables:
         print(
-            f"not in this study, for want of data: {figures} of {len(FIGURES)} figures, {tables} of {len(TABLES)} tables;"
-            f" what each takes: {results}/explorer.html, below its figures and its tables"
+            f"not in this study, for want of data: {figures} of {len(FIGURES)} figures, {tables} of {len(TABLES)}"
+            f" tables; what each takes: {results}/explorer.html, below its figures and its tables"
         )
 
 
