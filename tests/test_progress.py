@@ -2,11 +2,13 @@
 
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from attacks_support import held_out, trained
 
+from tests.probes_support import CORRUPTION, PGD, fine_tuned, probed
 from tradeoff import progress
 from tradeoff.attacks import engine
 from tradeoff.attacks.engine import predict, sweep
@@ -15,6 +17,7 @@ from tradeoff.attacks.standing import Standing
 from tradeoff.attacks.threat import threat
 from tradeoff.data import hub
 from tradeoff.params.epsilon import format_epsilon
+from tradeoff.probes import run
 from tradeoff.progress import Progress, Watch, duration, watched, watching
 
 EPSILONS = [0.02, 0.05, 0.1]
@@ -138,3 +141,21 @@ def test_a_download_tells_megabytes_in_lines(
             clock.now = float(second)
             bar.update(2_000_000)
     assert capsys.readouterr().err.splitlines() == ["train-0.parquet, MB: 30/40, 2.0/s, 0:05 left"]
+
+
+def test_a_probe_tells_of_every_snapshot_and_writes_the_same_whoever_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "place").mkdir()
+    place = fine_tuned(tmp_path / "place")
+    for probe, within in ((PGD, "pgd at 0.01"), (CORRUPTION, "30 of 60 images classified")):
+        quiet = probed(place, tmp_path / "quiet", probe)
+        capsys.readouterr()
+        with monkeypatch.context() as talkative:
+            talkative.setattr(run, "Watch", lambda what: Watch(what, interval=0.0))
+            loud = probed(place, tmp_path / "loud", probe)
+        said = capsys.readouterr().out
+        for number, step in enumerate((0, 5, 12), start=1):
+            assert f"snapshot {number}/3 (step {step}): {within}" in said
+        assert loud.table.read_bytes() == quiet.table.read_bytes()
+        assert loud.outcomes.read_bytes() == quiet.outcomes.read_bytes()
