@@ -69,9 +69,9 @@ def download(name: str, hub: Hub, folder: Path) -> tuple[str, dict[str, list[Pat
 
 def _bar(file: str) -> type:
     """What the hub's client takes for a progress bar, writing lines that a log can hold; megabytes of one file."""
-    from tqdm import tqdm
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
-    class Lines(tqdm):  # type: ignore[type-arg]
+    class Lines(tqdm):
         def __init__(self, *arguments: Any, **settings: Any) -> None:
             self.progress: Progress | None = None
             super().__init__(*arguments, **settings | {"file": io.StringIO()})
