@@ -52,6 +52,7 @@ class Watch:
         return time.monotonic() - self.last_line >= self.interval
 
     def say(self, text: str) -> None:
+        """Write a line; `due` begins to count anew."""
         self.last_line = time.monotonic()
         print(f"{self.what}: {text}", file=self.stream, flush=True)
 

@@ -50,6 +50,7 @@ class Standing:
             self.watch.say(self._line(turn, of, left))
 
     def end_wave(self, first_failure: np.ndarray) -> None:
+        """first_failure: (n,) uint8 of the wave's images, see `tradeoff.attacks.engine.SweepResult`."""
         self.finished = np.concatenate([self.finished, first_failure])
 
     def _line(self, turn: int, of: int, left: int) -> str:
