@@ -114,7 +114,7 @@ def test_a_glance_shows_what_jobs_at_work_said_last_and_counts_the_rest(tmp_path
         ("fine_tune digits/lora", [said("a", "step 1\rsteps: 340/846, 3.1/s, 2:43 left\n")]),
         # Of a job with several logs the youngest counts; what a killed one left does not.
         ("probe_batch_0", [said("b", ""), said("c", "snapshot 3/9\n"), said("d", "old\n", age=900.0)]),
-        ("gather", [tmp_path / "none yet"]),
+        ("gather", [said("e", "\x1b[2J" + 500 * "x")]),
         *((f"figure_{number}", [tmp_path / "none yet"]) for number in range(4)),
     ]
     os.utime(tmp_path / "b", (NOW - 30, NOW - 30))
@@ -122,10 +122,11 @@ def test_a_glance_shows_what_jobs_at_work_said_last_and_counts_the_rest(tmp_path
         "12 of 49 jobs done, at work:",
         "    fine_tune digits/lora: steps: 340/846, 3.1/s, 2:43 left",
         "    probe_batch_0: snapshot 3/9",
-        "    gather: starting",
+        f"    gather: ?[2J{'x' * 196}",
         "    and 4 more: make status",
     ]
     assert glance([], 49, 49) == ""
+    assert glance(at_work[3:4], 48, 49).splitlines()[1] == "    figure_0: starting"
 
 
 def test_now_and_then_it_speaks_until_it_is_told_to_end() -> None:

@@ -17,8 +17,8 @@ from tradeoff.study import Run, Study
 STATES = ("done", "at work", "failed", "waiting", "stale")
 # A job writes a progress line every ten seconds or so, but may load or write for longer.
 QUIET = 600.0
-# How many jobs the terminal shows.
-SHOWN = 3
+# How many jobs the terminal shows, and how many characters of what each said: logs hold more than progress.
+SHOWN, LONGEST = 3, 200
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ def glance(at_work: Sequence[tuple[str, Sequence[Path]]], done: int, of: int) ->
     lines = [f"{done} of {of} jobs done, at work:"]
     for name, logs in at_work[:SHOWN]:
         says, _ = min((_last_line(log, 0.0) for log in logs), key=lambda found: found[1])  # the youngest
-        lines.append(f"    {name}: {says or 'starting'}")
+        plain = "".join(each if each.isprintable() else "?" for each in says[:LONGEST])
+        lines.append(f"    {name}: {plain or 'starting'}")
     if len(at_work) > SHOWN:
         lines.append(f"    and {len(at_work) - SHOWN} more: make status")
     return "\n".join(lines)
