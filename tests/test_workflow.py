@@ -95,9 +95,9 @@ def on_a_terminal(project, *arguments):
     rules.write_text(text.replace("(20, 60)", "(0.5, 0.5)"))
     terminal, inside = pty.openpty()
     process = subprocess.Popen(
-        ["snakemake", "--configfile", "studies/tiny.yaml", *arguments],
+        ["snakemake", "--configfile", "studies/tiny.yaml", "--nocolor", *arguments],
         cwd=project.folder,
-        env=project.environment | {"NO_COLOR": "1"},
+        env=project.environment,
         stdout=inside,
         stderr=inside,
     )
