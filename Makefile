@@ -47,13 +47,14 @@ figures: .venv/installed ## every figure, table and the report of STUDY (default
 	@# Counting a model for the first time takes longer than starting: the disk is checked beside it, and can stop it.
 	@(python -m workflow_scripts.plan --disk params.yaml $(OVERLAY:--configfile=) || kill $$$$) & exec $(SNAKEMAKE)
 	@$(MAKE) --no-print-directory "results/$$STUDY/report.html"
+	@python -m workflow_scripts.left_out "results/$$STUDY"
+	@echo "start here: results/$$STUDY/explorer.html   figures: results/$$STUDY/figures   tables:" \
+	  "results/$$STUDY/tables   report: results/$$STUDY/report.html"
 
 results/%/report.html: $(wildcard results/$(STUDY)/figures/* results/$(STUDY)/tables/* report/*)
 	@$(SNAKEMAKE) --report "results/$$STUDY/.report.html" --quiet all
 	@mv "results/$$STUDY/.report.html" "results/$$STUDY/report.html"
 	@python -m workflow_scripts.seal_report "results/$$STUDY/report.html"
-	@echo "start here: results/$$STUDY/explorer.html   figures: results/$$STUDY/figures   tables:" \
-	  "results/$$STUDY/tables   report: results/$$STUDY/report.html"
 
 verify: .venv/installed ## compare every file of STUDY with what the job that made it recorded
 	@python -m workflow_scripts.verify params.yaml $(OVERLAY:--configfile=)
@@ -121,4 +122,5 @@ schema: .venv/installed ## schemas/params.schema.json from the registries
 	python -m tradeoff.params.schema
 
 docs: .venv/installed ## the documentation as a site that opens offline: site/index.html
+	python -m docs.generate
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

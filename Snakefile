@@ -37,6 +37,7 @@ onstart:
     begin_study()
     keep_runtime()
     warn_of_requests()
+    show_progress()
 
 
 # What finished jobs kept in case that nobody noted their end.

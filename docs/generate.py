@@ -1,6 +1,9 @@
 """Pages that are made when the site is built: the params from their schema, the rules from the Snakefile, the API.
 
-mkdocs calls `on_config` and `on_files` (`hooks` in mkdocs.yml).
+mkdocs calls `on_config` and `on_files` (`hooks` in mkdocs.yml). The graph of the rules is kept, so that pages show it
+where no site is built; after a change of rules, `make docs`, or this by itself, draws it anew:
+
+    python -m docs.generate
 """
 
 import html
@@ -17,15 +20,16 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tradeoff"
+GRAPH = ROOT / "docs" / "images" / "rules.svg"
 NONE = object()  # no default
 
 Schema = dict[str, Any]
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """List every page add-*.md and every how-to under "How to", by name."""
+    """List every how-to under "How to", by name."""
     assert config.nav is not None
-    pages = sorted((ROOT / "docs").glob("add-*.md")) + sorted((ROOT / "docs" / "how-to").glob("*.md"))
+    pages = sorted((ROOT / "docs" / "how-to").glob("*.md"))
     for section in config.nav:
         if "How to" in section:
             section["How to"] = [str(page.relative_to(ROOT / "docs")) for page in pages]
@@ -35,11 +39,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     schema = json.loads((ROOT / "schemas" / "params.schema.json").read_text())
     defaults = yaml.safe_load((ROOT / "params.yaml").read_text())
-    parents = rule_graph()
     made = {
         "reference/params.md": params_page(schema, defaults),
-        "reference/rules.md": rules_page(parents),
-        "reference/rules.svg": drawing(parents),
+        "reference/rules.md": rules_page(),
         "reference/api.md": api_page(),
     }
     for path, content in made.items():
@@ -159,7 +161,7 @@ def rule_graph() -> dict[str, list[str]]:
     for source, target in re.findall(r"(\d+) -> (\d+)", graph):
         if names[source] not in parents[names[target]]:
             parents[names[target]].append(names[source])
-    return {name: _direct(name, parents) for name in parents}
+    return {name: sorted(_direct(name, parents)) for name in parents}  # Snakemake has them in any order
 
 
 def _direct(name: str, parents: dict[str, list[str]]) -> list[str]:
@@ -175,7 +177,7 @@ def _direct(name: str, parents: dict[str, list[str]]) -> list[str]:
     ]
 
 
-def rules_page(parents: dict[str, list[str]]) -> str:
+def rules_page() -> str:
     """Return a page with the graph and what each rule does, in its own words."""
     rows = []
     for path in sorted((ROOT / "rules").glob("*.smk")):
@@ -185,7 +187,7 @@ def rules_page(parents: dict[str, list[str]]) -> str:
         "# Rules\n\nThe jobs of the default study and what they take from one another, as Snakemake sees it,"
         " without lines that others imply. Each figure and each table is a rule of its own, `figure_<name>` and"
         " `table_<name>`.\n\n"
-        "![Graph of the rules](rules.svg)\n\n| rule | file | what it does |\n|---|---|---|\n"
+        "![Graph of the rules](../images/rules.svg)\n\n| rule | file | what it does |\n|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
     )
@@ -246,3 +248,7 @@ def api_page() -> str:
     return "# Library\n\nThe package `tradeoff`, module by module.\n\n" + "\n".join(
         f"::: {name}\n" for name in modules
     )
+
+
+if __name__ == "__main__":
+    GRAPH.write_text(drawing(rule_graph()), encoding="utf-8")

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from tradeoff.artifacts import FIGURES, TABLES, available
+from tradeoff.artifacts import FIGURES, TABLES, available, unavailable
 
-DRAWN = available(STUDY.summary(), FIGURES)
-SET = available(STUDY.summary(), TABLES)
+SUMMARY = STUDY.summary()
+DRAWN = available(SUMMARY, FIGURES)
+SET = available(SUMMARY, TABLES)
 # Numbers of the trade-off, for a study that attacks something.
 METRICS = (
     [f"{STUDY.root}/metrics.json", f"{STUDY.root}/numbers.tex"]
@@ -84,6 +85,22 @@ for table in SET:
         shell:
             "python -m workflow_scripts.write_table --table {params.table} --results {params.results:q}"
             " --output {params.results:q}/tables/{params.table} &> {log:q}"
+
+
+# Whoever asks for what the study cannot support is told what it takes, before anything runs.
+for kind, registry, endings in (
+    ("figure", FIGURES, ("png", "pdf", "csv", "record.json")),
+    ("table", TABLES, ("md", "tex", "csv", "record.json")),
+):
+    for artifact, how in unavailable(SUMMARY, registry).items():
+
+        rule:
+            name:
+                f"{kind}_{artifact}"
+            input:
+                refusal(kind, artifact, how),
+            output:
+                [f"{STUDY.root}/{kind}s/{artifact}.{ending}" for ending in endings],
 
 
 rule write_metrics:

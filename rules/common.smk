@@ -16,9 +16,12 @@ from tradeoff.params import load_params
 from tradeoff.plan.requests import Requests
 from tradeoff.script import RUNTIME
 from tradeoff.seals import write_sealed
+from tradeoff.status import glance, now_and_then
 from tradeoff.study import Study
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.resources import Resources
+from snakemake.settings.enums import Quietness
 from workflow_scripts import at_work
 
 
@@ -116,6 +119,30 @@ def warn_of_requests():
         print(warning, file=sys.stderr)
 
 
+def show_progress():
+    """On the terminal of a local run: now and then, what is at work. Jobs themselves write to their logs alone."""
+    quiet = set(workflow.output_settings.quiet or ())
+    if workflow.non_local_exec or quiet & {Quietness.PROGRESS, Quietness.ALL}:
+        return
+    since = {}
+
+    def say():
+        jobs = list(workflow.scheduler.running)
+        for job in jobs:
+            since.setdefault(job, len(since))
+        at_work = [
+            (f"{job.rule} {'/'.join(job.wildcards)}".strip(), [*map(Path, job.log)])
+            for job in sorted(jobs, key=since.get)
+            if job.log
+        ]
+        # Through Snakemake's own log, so that lines stay whole.
+        if text := glance(at_work, workflow.scheduler.finished_jobs, len(workflow.dag)):
+            logger.info(text)
+
+    # A file or a pipe has no use for many.
+    now_and_then(say, *((20, 60) if sys.stderr.isatty() else (300, 300)))
+
+
 def explain(logs):
     """Say what it means when a job ends without a word of its own."""
     if any("exit status 137" in Path(log).read_text() for log in logs):
@@ -124,6 +151,22 @@ def explain(logs):
             " (--cores), or lower compute.probe_batch or training.batch_size; the same command goes on where it stopped",
             file=sys.stderr,
         )
+
+
+def refusal(kind, artifact, how):
+    """An input that ends the workflow with one line once something asks for it. how: to have the artifact."""
+
+    def refuse(wildcards):
+        error = UserError(
+            f"{kind} {artifact}",
+            f"no data for it in the study {STUDY.name}",
+            "a study that has it",
+            how,
+        )
+        # No exception that Snakemake would wrap in lines of its own, or take for a rule to leave out.
+        raise SystemExit(f"error: {error}")
+
+    return refuse
 
 
 def fingerprint(script, *modules):

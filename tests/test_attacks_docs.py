@@ -14,7 +14,7 @@ from tradeoff import attacks
 from tradeoff.attacks.engine import attack, sweep
 from tradeoff.attacks.threat import threat
 
-PAGE = Path(__file__).parents[1] / "docs" / "add-an-attack.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "add-an-attack.md"
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tradeoff.data.pack import pack
 from tradeoff.data.packed import PackedDataset
 from tradeoff.params import load_params
 
-PAGE = (Path(__file__).parents[1] / "docs" / "add-a-dataset.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "add-a-dataset.md").read_text()
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 RANDOM = np.random.default_rng(5)
 

@@ -20,7 +20,7 @@ GRAPH = {"all": ["figure_…", "table_…"], "figure_…": ["gather"], "table_�
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_of_the_project_or_to_made_pages(page: Path) -> None:
-    made = {ROOT / "docs" / "reference" / name for name in ("params.md", "rules.md", "rules.svg", "api.md")}
+    made = {ROOT / "docs" / "reference" / name for name in ("params.md", "rules.md", "api.md")}
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if not re.match(r"https?:|#", target):
             path = (page.parent / target.split("#")[0]).resolve()
@@ -72,6 +72,17 @@ def test_the_graph_has_every_rule_once_below_what_it_takes_from_and_none_overlap
         assert all(places[name][1] > places[source][1] for source in sources)
     for (a, b), (x, y) in combinations(places.values(), 2):
         assert abs(a - x) > 150 or abs(b - y) > 30
+
+
+def test_the_graph_that_is_kept_is_that_of_todays_rules() -> None:
+    kept = generate.GRAPH.read_text(encoding="utf-8")
+    assert kept == generate.drawing(generate.rule_graph()), "draw it anew: python -m docs.generate"
+
+
+def test_every_how_to_is_listed_for_those_who_look_for_it() -> None:
+    start = (ROOT / "docs" / "index.md").read_text()
+    for page in (ROOT / "docs" / "how-to").glob("*.md"):
+        assert f"(how-to/{page.name})" in start, page.name
 
 
 def test_lines_that_others_imply_are_left_out() -> None:

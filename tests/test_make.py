@@ -50,7 +50,16 @@ def test_a_study_is_checked_first_and_the_report_comes_last(folder: Path) -> Non
     (folder / "go").touch()
     made = figures(folder)
     assert made.returncode == 0, made.stderr
-    assert "start here: results/quickstart/explorer.html" in made.stdout
+    assert made.stdout.splitlines()[-1].startswith("start here: results/quickstart/explorer.html")
     started = (folder / "started").read_text().split()
     assert started[0] == "workflow_scripts.check_study"
     assert started.count("snakemake") == 2
+    assert started[-1] == "workflow_scripts.left_out"
+
+
+def test_a_second_time_it_says_again_where_to_start(folder: Path) -> None:
+    (folder / "disk").write_text("0")
+    (folder / "go").touch()
+    first, second = figures(folder), figures(folder)
+    assert second.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
+    assert (folder / "started").read_text().split().count("workflow_scripts.seal_report") == 1

@@ -13,7 +13,7 @@ from tests.backbones_support import images, tiny
 from tradeoff import objectives
 from tradeoff.attacks.noise import Noise
 
-PAGE = Path(__file__).parents[1] / "docs" / "add-an-objective.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "add-an-objective.md"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tradeoff.params import load_params
-from tradeoff.status import jobs, report
+from tradeoff.status import glance, jobs, now_and_then, report
 from tradeoff.study import Run, Study
 
 HERE = Path(__file__).parents[1]
@@ -101,3 +102,43 @@ def test_broken_files_count_as_not_done(study: Study, tmp_path: Path) -> None:
     finish(study, run, tmp_path, run.digest, 60)
     (tmp_path / study.root / "runs" / run.name / "run.json").write_text('{"digest": "')
     assert states(study, tmp_path)["fine_tune", run.name] == "waiting"
+
+
+def test_a_glance_shows_what_jobs_at_work_said_last_and_counts_the_rest(tmp_path: Path) -> None:
+    def said(name: str, text: str, age: float = 1.0) -> Path:
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (NOW - age, NOW - age))
+        return tmp_path / name
+
+    at_work = [
+        ("fine_tune digits/lora", [said("a", "step 1\rsteps: 340/846, 3.1/s, 2:43 left\n")]),
+        # Of a job with several logs the youngest counts; what a killed one left does not.
+        ("probe_batch_0", [said("b", ""), said("c", "snapshot 3/9\n"), said("d", "old\n", age=900.0)]),
+        ("gather", [said("e", "\x1b[2J" + 500 * "x")]),
+        *((f"figure_{number}", [tmp_path / "none yet"]) for number in range(4)),
+    ]
+    os.utime(tmp_path / "b", (NOW - 30, NOW - 30))
+    assert glance(at_work, 12, 49).splitlines() == [
+        "12 of 49 jobs done, at work:",
+        "    fine_tune digits/lora: steps: 340/846, 3.1/s, 2:43 left",
+        "    probe_batch_0: snapshot 3/9",
+        f"    gather: ?[2J{'x' * 196}",
+        "    and 4 more: make status",
+    ]
+    assert glance([], 49, 49) == ""
+    assert glance(at_work[3:4], 48, 49).splitlines()[1] == "    figure_0: starting"
+
+
+def test_now_and_then_it_speaks_until_it_is_told_to_end() -> None:
+    heard: list[float] = []
+    begun = time.monotonic()
+    ended = now_and_then(lambda: heard.append(time.monotonic() - begun), first=0.2, every=0.02)
+    while len(heard) < 3 and time.monotonic() - begun < 30:
+        time.sleep(0.01)
+    ended.set()
+    assert len(heard) >= 3
+    assert heard[0] >= 0.2
+    time.sleep(0.1)
+    quiet = len(heard)
+    time.sleep(0.2)
+    assert len(heard) == quiet

@@ -12,7 +12,7 @@ from tests.backbones_support import images, tiny
 from tradeoff import strategies
 from tradeoff.errors import UserError
 
-PAGE = Path(__file__).parents[1] / "docs" / "add-a-strategy.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "add-a-strategy.md"
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The workflow end to end on the default data, made small: what runs, what reruns, and what never does."""
 
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -46,6 +47,84 @@ def test_it_makes_every_figure_and_table_with_its_data(finished):
 
 def test_a_second_time_there_is_nothing_to_do(finished):
     assert finished.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("target", "artifact"),
+    [
+        ("figure_ramps", "figure ramps"),
+        ("results/tiny/figures/ramps.pdf", "figure ramps"),
+        ("table_recipes", "table recipes"),
+        ("results/tiny/tables/recipes.tex", "table recipes"),
+    ],
+)
+def test_what_the_study_cannot_support_is_refused_in_one_line_before_anything_runs(
+    tmp_path, target, artifact
+):
+    project = Project(tmp_path / "project")
+    how = {
+        "figure ramps": "give rft_sched a sweep over t1 or t2",
+        "table recipes": "run `make tune`, or state",
+    }
+    for options in ((), ("--dry-run",)):
+        refused = project.run("snakemake", "figures", target, "--configfile", "studies/tiny.yaml", *options)
+        assert refused.returncode == 1
+        last = refused.stderr.splitlines()[-1]
+        assert last.startswith(f"error: {artifact}: found no data for it in the study tiny; expected")
+        assert how[artifact] in last
+        assert "Exception" not in refused.stderr
+    assert not (project.folder / "results").exists()
+    assert not (project.folder / "data").exists()
+
+
+def test_all_figures_all_tables_and_each_of_them_are_targets_by_name(tmp_path):
+    project = Project(tmp_path / "project")
+    figures, tables = project.planned("figures"), project.planned("tables")
+    assert {rule for rule in figures if rule.startswith("table_")} == set()
+    assert {rule for rule in tables if rule.startswith("figure_")} == set()
+    assert figures["figure_frontiers"] == figures["figure_shift"] == tables["table_auc"] == 1
+    one = project.planned("table_strategies")
+    assert [rule for rule in one if rule.startswith(("table_", "figure_"))] == ["table_strategies"]
+
+
+def on_a_terminal(project, *arguments):
+    """What Snakemake says on a terminal, where it is made to speak of what is at work every half second."""
+    rules = project.folder / "rules/common.smk"
+    text = rules.read_text()
+    assert "(20, 60)" in text or "(0.5, 0.5)" in text
+    rules.write_text(text.replace("(20, 60)", "(0.5, 0.5)"))
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        ["snakemake", "--configfile", "studies/tiny.yaml", "--nocolor", *arguments],
+        cwd=project.folder,
+        env=project.environment,
+        stdout=inside,
+        stderr=inside,
+    )
+    os.close(inside)
+    said = b""
+    try:
+        while piece := os.read(terminal, 65536):
+            said += piece
+    except OSError:  # how Linux says that nobody writes any more
+        pass
+    os.close(terminal)
+    assert process.wait() == 0, said.decode()[-3000:]
+    return said.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_hears_now_and_then_what_is_at_work_in_whole_lines(project):
+    project.edit({"strategies": {"lora": {"rank": 2}}})
+    said = on_a_terminal(project, "--until", "fine_tune")
+    shown = re.findall(r"^(\d+) of (\d+) jobs done, at work:\n((?:    \S.*\n)+)", said, re.M)
+    assert shown
+    done, of, lines = shown[-1]
+    assert int(done) < int(of)
+    assert re.fullmatch(r"    fine_tune digits/glyph_vit/lora/standard/seed0: \S.*\n", lines)
+    assert said.count("at work:") == len(shown)
+    # Who asks for quiet hears nothing.
+    project.edit({"strategies": {"lora": {"rank": 3}}})
+    assert "at work:" not in on_a_terminal(project, "--until", "fine_tune", "--quiet")
 
 
 def test_touching_files_reruns_nothing(project):

@@ -2,7 +2,13 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TextIO
+
+# Seconds between two lines.
+INTERVAL = 10.0
 
 
 class Progress:
@@ -12,7 +18,7 @@ class Progress:
     """
 
     def __init__(
-        self, what: str, total: int, done: int = 0, interval: float = 10.0, stream: TextIO | None = None
+        self, what: str, total: int, done: int = 0, interval: float = INTERVAL, stream: TextIO | None = None
     ) -> None:
         self.what, self.total, self.start_at, self.interval = what, total, done, interval
         self.stream = stream or sys.stderr
@@ -27,11 +33,50 @@ class Progress:
         self.last_line = now
         rate = (done - self.start_at) / max(now - self.started, 1e-9)
         left = (self.total - done) / rate if rate > 0 else float("inf")
-        line = f"{self.what}: {done}/{self.total}, {rate:.1f}/s, {_duration(left)} left"
+        line = f"{self.what}: {done}/{self.total}, {rate:.1f}/s, {duration(left)} left"
         print(line + (f", {note}" if note else ""), file=self.stream, flush=True)
 
 
-def _duration(seconds: float) -> str:
+class Watch:
+    """What work deep inside a unit, such as an attack on a snapshot, asks whether to say how far it is; see `watched`.
+
+    what: the unit, with which every line begins.
+    """
+
+    def __init__(self, what: str, interval: float = INTERVAL, stream: TextIO | None = None) -> None:
+        self.what, self.interval, self.stream = what, interval, stream
+        self.last_line = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the last line, or the beginning, is long enough ago."""
+        return time.monotonic() - self.last_line >= self.interval
+
+    def say(self, text: str) -> None:
+        """Write a line; `due` begins to count anew."""
+        self.last_line = time.monotonic()
+        print(f"{self.what}: {text}", file=self.stream, flush=True)
+
+
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """While it lasts, whatever is called finds the watch by `watching`, so that no function between passes it on."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+def watching() -> Watch | None:
+    """The watch that somebody keeps; None where nobody does, as in training, which has lines of its own."""
+    return _watch.get()
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as 0:42, 12:05 or 3:10:00."""
     if seconds == float("inf"):
         return "unknown time"
     minutes, seconds = divmod(round(seconds), 60)

@@ -1,9 +1,10 @@
 """Where a study stands, from its files alone: what is done, at work, failed, and how long it will take still."""
 
 import json
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from tradeoff.files import digest_of
 from tradeoff.study import Run, Study
 
 STATES = ("done", "at work", "failed", "waiting", "stale")
-# A job writes a progress line at least every ten seconds; a probe after each snapshot, which takes longer.
+# A job writes a progress line every ten seconds or so, but may load or write for longer.
 QUIET = 600.0
+# How many jobs the terminal shows, and how many characters of what each said: logs hold more than progress.
+SHOWN, LONGEST = 3, 200
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,41 @@ def report(study: Study, root: Path = Path(), now: float | None = None) -> list[
     return lines
 
 
+def glance(at_work: Sequence[tuple[str, Sequence[Path]]], done: int, of: int) -> str:
+    """Return some lines for the terminal: how many jobs are done, and what those at work said last.
+
+    at_work: name and logs of each, the longest at work first; of more than SHOWN the others are only counted. An empty
+    string when nothing is at work.
+    """
+    if not at_work:
+        return ""
+    lines = [f"{done} of {of} jobs done, at work:"]
+    for name, logs in at_work[:SHOWN]:
+        says, _ = min((_last_line(log, 0.0) for log in logs), key=lambda found: found[1])  # the youngest
+        plain = "".join(each if each.isprintable() else "?" for each in says[:LONGEST])
+        lines.append(f"    {name}: {plain or 'starting'}")
+    if len(at_work) > SHOWN:
+        lines.append(f"    and {len(at_work) - SHOWN} more: make status")
+    return "\n".join(lines)
+
+
+def now_and_then(say: Callable[[], None], first: float, every: float) -> threading.Event:
+    """Call `say` from a thread after `first` seconds, then every so many, until the event that is returned is set.
+
+    The thread keeps no process alive.
+    """
+    ended = threading.Event()
+
+    def run() -> None:
+        pause = first
+        while not ended.wait(pause):
+            say()
+            pause = every
+
+    threading.Thread(target=run, name="now_and_then", daemon=True).start()
+    return ended
+
+
 def _probe(study: Study, run: Run, probe: str, root: Path, now: float) -> Job:
     folder = root / study.root / "probes" / run.name
     log = root / "logs" / study.name / "probe" / run.name / f"{probe}.log"
@@ -121,7 +159,7 @@ def _last_line(log: Path, now: float) -> tuple[str, float]:
         with open(log, "rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))
             lines = file.read().decode(errors="replace").strip().splitlines()
-    except FileNotFoundError:
+    except OSError:
         return "", float("inf")
     return (lines[-1] if lines else ""), age
 

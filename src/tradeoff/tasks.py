@@ -22,6 +22,7 @@ from tradeoff.data.splits import load_split, split_rows
 from tradeoff.devices import choose_device
 from tradeoff.files import digest_of
 from tradeoff.identity import versions
+from tradeoff.progress import Progress
 from tradeoff.seals import check_weights, write_sealed
 
 # Images at once; not the probes' number, since the last digits of features may depend on it.
@@ -77,9 +78,11 @@ def _features(
     images = max(spec["images"], 2 * len(PackedDataset.open(data[reference]).class_names))
     split = load_split(data[reference], split_reference(reference)[1], "train", **spec["split"], limit=images)
     parts = []
+    progress = Progress(f"features of {reference}, images", len(split.labels))
     for start in range(0, len(split.labels), BATCH):
         batch, _, _ = to_device(split, slice(start, start + BATCH), device)
         parts.append(model.features(batch).double().cpu().numpy())
+        progress.update(min(start + BATCH, len(split.labels)))
     return np.concatenate(parts), split.labels
 
 

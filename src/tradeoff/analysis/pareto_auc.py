@@ -15,8 +15,9 @@ from tradeoff.analysis.frontier import above_average, on_frontier, tradeoff_auc,
 from tradeoff.analysis.intervals import percentile_interval, resampled_shares, resamples, with_seeds
 from tradeoff.analysis.outcomes import AttackOutcomes, read_attack_outcomes
 from tradeoff.analysis.points import PANEL
-from tradeoff.analysis.study_file import StudyFile, attack_probes
+from tradeoff.analysis.study_file import StudyFile, attack_probes, epsilons
 from tradeoff.errors import UserError
+from tradeoff.progress import Progress
 
 Floats = NDArray[np.float64]
 # (run, probe, epsilon, step) -> correct samples and the limits of their share
@@ -68,6 +69,9 @@ def pareto_auc(study: StudyFile, results: Path, probes: pd.DataFrame, bootstrap:
     frontiers: list[pd.DataFrame] = []
     variants: list[pd.DataFrame] = []
     counts = _correct_counts(probes)
+    panels = [(len(list(_panels(study, probe))), probe) for probe in attack_probes(study)]
+    total = sum(number * len(epsilons(study, probe)) for number, probe in panels)
+    progress, done = Progress("panels at each perturbation size", total), 0
     for probe in attack_probes(study):
         for panel, runs in _panels(study, probe):
             measured = [_Measured.read(run, probe, results, counts) for run in runs]
@@ -84,6 +88,7 @@ def pareto_auc(study: StudyFile, results: Path, probes: pd.DataFrame, bootstrap:
                 frontiers.append(_frontiers(measured, index).assign(**keys))
                 swept = _variants(measured, index, weights, bootstrap.confidence)
                 variants.append(swept.assign(**keys, samples=weights.shape[1]))
+                progress.update(done := done + 1)
     tables = (areas, differences, frontiers, variants)
     return Tradeoffs(*(_first(pd.concat(pieces), keys) for pieces in tables))
 

@@ -23,8 +23,10 @@ from tradeoff.attacks.frozen import frozen
 from tradeoff.attacks.noise import Noise
 from tradeoff.attacks.oracle import Compute, Oracle, tensor
 from tradeoff.attacks.shortcuts import Outlook, Recall, as_hints
+from tradeoff.attacks.standing import Standing
 from tradeoff.attacks.threat import Threat
 from tradeoff.errors import UserError
+from tradeoff.progress import watching
 
 ROBUST = 255  # first failure of a sample that resisted every epsilon
 # An attack keeps a few tensors of a wave's size.
@@ -133,10 +135,14 @@ def sweep(
 def predict(model: nn.Module, images: np.ndarray | Tensor, compute: Compute | None = None) -> Tensor:
     """Return the logits (n, N) of clean images, in the model's own precision, on the model's device."""
     compute = compute or Compute()
-    oracle = Oracle(model, compute)
+    oracle, watch = Oracle(model, compute), watching()
     with frozen(model):
-        chunks = _chunks(len(images), compute.batch_size)
-        return torch.cat([oracle.logits(oracle.to_floats(images[chunk])) for chunk in chunks])
+        logits = []
+        for chunk in _chunks(len(images), compute.batch_size):
+            logits.append(oracle.logits(oracle.to_floats(images[chunk])))
+            if watch is not None and watch.due():
+                watch.say(f"{chunk.stop} of {len(images)} images classified")
+        return torch.cat(logits)
 
 
 class _Search:
@@ -155,6 +161,7 @@ class _Search:
         self.batch_size = compute.batch_size
         self.keep_examples, self.safety = keep_examples, safety
         self.oracle = Oracle(model, compute)
+        self.standing: Standing | None = None
         self.diagnostics = Diagnostics()
         self.examples: list[Tensor] = []
         self.steps: list[np.ndarray] = []
@@ -169,6 +176,8 @@ class _Search:
     ) -> np.ndarray:
         if not len(images):
             raise UserError("images", "none", "at least one", "there is nothing to attack")
+        if (watch := watching()) is not None:
+            self.standing = Standing(watch, len(images))
         size = images[:1].size if isinstance(images, np.ndarray) else images[:1].numel()
         wave = max(self.batch_size, _WAVE_BYTES // (size * self.oracle.dtype.itemsize))
         with frozen(self.model):
@@ -202,6 +211,8 @@ class _Search:
         hints = None if hints is None else hints.to(oracle.device)
         samples = Samples(x, labels, ids, logits, labels, hints).take(rows)
         recalls = hints is not None and bool(hints.any())
+        if self.standing is not None:
+            self.standing.begin_wave(len(x), _plan(self.threats, logits.shape[1]))
         for rank, threat in enumerate(self.threats, start=1):
             recall = [Recall(threat.norm, threat.epsilon)] if recalls else []
             attempts = [*recall, *threat.attempts(logits.shape[1])]
@@ -212,6 +223,8 @@ class _Search:
                         break
                     if round_.rank:
                         samples.targets = _ranked_class(samples, round_.rank)
+                    if self.standing is not None:
+                        self.standing.begin_round(made.name, threat.epsilon, rank, len(rows), stage >= 0)
                     noise = Noise(self.seed, (stage, round_.number))
                     fooled_at, found, met = self._round(made, round_, samples, noise)
                     broken[rows] |= met
@@ -231,7 +244,10 @@ class _Search:
             self.hints.append(torch.where(fooled, as_hints(examples - x), hints).cpu().numpy())
         elif examples is not None:
             self.examples.append(examples.cpu())
-        return first_failure.cpu().numpy()
+        found_first = first_failure.cpu().numpy()
+        if self.standing is not None:
+            self.standing.end_wave(found_first)
+        return found_first
 
     def _round(
         self, made: Attack, round_: Round, samples: Samples, noise: Noise
@@ -246,6 +262,7 @@ class _Search:
         state = made.start(samples, noise)
         climb = _Climb(self.diagnostics, samples) if made.uses_gradient else None
         outlook = self._outlook(made, round_, samples)
+        early = outlook is not None  # whether some may leave that were not fooled
         for turn in range(made.evaluations):
             last = turn == made.evaluations - 1
             gradient = made.uses_gradient and not last and made.wants_gradient(turn)
@@ -259,6 +276,9 @@ class _Search:
                 broken[rows[chunk]] |= seen.broken
                 if made.any_iterate or last:
                     fooled[chunk] = _inside(made, part, view) & seen.wrong
+                if self.standing is not None:
+                    passes = chunk.stop - chunk.start
+                    self.standing.evaluated(turn, made.evaluations, passes, len(rows), early)
                 if climb is not None and seen.loss is not None:
                     climb.see(turn, rows[chunk], seen)
                 if last:
@@ -266,6 +286,7 @@ class _Search:
                 done = made.update(turn, part, view, seen, noise.child(turn))
                 if done is not None:
                     ended[chunk] = done
+                    early = True
                 if outlook is not None:
                     ended[chunk] |= outlook.stays_robust(turn, rows[chunk], seen.logits, part.labels)
             if self.oracle.approximate and not last:
@@ -330,6 +351,16 @@ class _Climb:
         self.diagnostics.zero_gradients += int(self.zero_gradients)
         self.diagnostics.climbs += int(self.moved.sum())
         self.diagnostics.risen += int((self.moved & (self.latest > self.first)).sum())
+
+
+def _plan(threats: Sequence[Threat], classes: int) -> list[int]:
+    """The evaluations of each round that the most robust sample meets."""
+    return [
+        made.evaluations
+        for threat in threats
+        for made in threat.attempts(classes)
+        for _ in made.rounds(classes)
+    ]
 
 
 def _inside(made: Attack, samples: Samples, state: State) -> Tensor:

@@ -1,6 +1,7 @@
 """Download a dataset's Parquet files from the Hugging Face hub, at a pinned revision."""
 
 import fnmatch
+import io
 import os
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 from tradeoff.data.source import Hub
 from tradeoff.errors import UserError
+from tradeoff.progress import Progress
 
 ATTEMPTS = 3
 FULL_COMMIT = 40  # hexadecimal digits
@@ -53,13 +55,34 @@ def download(name: str, hub: Hub, folder: Path) -> tuple[str, dict[str, list[Pat
             )
 
     def fetch_file(file: str) -> Path:
-        return Path(api.hf_hub_download(filename=file, local_dir=folder, **place))
+        return Path(api.hf_hub_download(filename=file, local_dir=folder, tqdm_class=_bar(file), **place))
 
-    paths = {
-        split: [_insist(name, hub, partial(fetch_file, file)) for file in found]
-        for split, found in chosen.items()
-    }
+    progress = Progress(f"files of {hub.repository}", sum(map(len, chosen.values())))
+    paths: dict[str, list[Path]] = {}
+    for split, found in chosen.items():
+        paths[split] = []
+        for file in found:
+            paths[split].append(_insist(name, hub, partial(fetch_file, file)))
+            progress.update(sum(map(len, paths.values())))
     return commit, paths
+
+
+def _bar(file: str) -> type:
+    """What the hub's client takes for a progress bar, writing lines that a log can hold; megabytes of one file."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    class Lines(tqdm):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            self.progress: Progress | None = None
+            super().__init__(*arguments, **settings | {"file": io.StringIO()})
+            if self.total:
+                self.progress = Progress(f"{file}, MB", round(self.total / 1e6), round(self.n / 1e6))
+
+        def display(self, *_: Any, **__: Any) -> None:
+            if self.progress is not None and self.n < self.total:  # the end is told by file
+                self.progress.update(round(self.n / 1e6))
+
+    return Lines
 
 
 def _full_commit(name: str, hub: Hub, api: Any, place: dict[str, Any]) -> str:

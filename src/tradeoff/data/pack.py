@@ -21,6 +21,7 @@ from tradeoff.data.raw import open_parquet
 from tradeoff.errors import UserError
 from tradeoff.files import whole_file
 from tradeoff.identity import DATA_LIBRARIES, versions
+from tradeoff.progress import Progress
 from tradeoff.seals import check, read_sealed, recorded, sums, write_sealed
 from tradeoff.termination import end_with_parent
 
@@ -71,9 +72,11 @@ def pack(
             file,
             {"descr": "|u1", "fortran_order": False, "shape": shape},  # type: ignore[arg-type]
         )
-        _write_images(file, _decoded(_batches(raw), form, workers), streamed, duplicates)
+        progress = Progress(f"{raw.name}, images decoded", len(index))
+        _write_images(file, _decoded(_batches(raw), form, workers), streamed, duplicates, progress)
     if streamed:
         files.append("encoded.bin")
+        print(f"writing {streamed} training images as they came", flush=True)
         index = _with_places(index, _write_encoded(raw, output / "encoded.bin"))
     if duplicates.leaked:
         print(
@@ -210,7 +213,11 @@ def _with_places(index: pa.Table, lengths: list[int]) -> pa.Table:
 
 
 def _write_images(
-    file: IO[bytes], batches: Iterator[np.ndarray], streamed: int, duplicates: _Duplicates
+    file: IO[bytes],
+    batches: Iterator[np.ndarray],
+    streamed: int,
+    duplicates: _Duplicates,
+    progress: Progress,
 ) -> None:
     """Write the images from row `streamed` on; look at all of them."""
     row = 0
@@ -218,6 +225,7 @@ def _write_images(
         duplicates.add(images)
         file.write(images[max(0, streamed - row) :].tobytes())
         row += len(images)
+        progress.update(row)
 
 
 def _decoded(

@@ -17,6 +17,7 @@ from tradeoff.data.raw import IMAGE, ROWS_PER_GROUP, RawDataset, open_parquet, t
 from tradeoff.data.source import Columns, DatasetSource
 from tradeoff.errors import UserError
 from tradeoff.files import sha256_of
+from tradeoff.progress import Progress
 
 IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 
@@ -72,6 +73,7 @@ def read_parquet(
     UserError for a file that is missing, broken or of another checksum, for missing columns, and for labels
     or domains that are not what the source says.
     """
+    print(f"{name}: checking and loading {sum(map(len, files.values()))} files", flush=True)
     read = [
         _check_file(split, path, columns[split], source) for split, paths in files.items() for path in paths
     ]
@@ -90,12 +92,17 @@ def read_parquet(
         raise UserError(f"dataset {name}", f"domains {_some(domain_names)}", f"{_some(source.domains)}")
 
     def tables(*splits: str) -> Iterator[pa.Table]:
+        done = 0
+        progress = Progress(
+            f"{name}, {' and '.join(splits)} images", sum(len(loaded[each]) for each in splits)
+        )
         for split in splits:
             for batch in loaded[split].with_format("arrow").iter(ROWS_PER_GROUP):
                 where = f"dataset {name}, split {split}"
                 rows = _to_raw(batch, columns[split], class_names, domain_names, where)
                 kept = batch["split"] if official else pa.array([split] * len(rows), pa.string())
                 yield rows.append_column("split", kept)
+                progress.update(done := done + len(rows))
 
     # A mirror of a dataset with official validation images is in the raw form, which says them in train.parquet.
     official = "split" in loaded["train"].column_names and set(loaded["train"].unique("split")) == {
@@ -143,6 +150,7 @@ def _image_files(roots: Sequence[Path], split: str, classes: Sequence[str]) -> l
 
 
 def _read_files(root: Path, files: list[tuple[Path, int, int]], with_domains: bool) -> Iterator[pa.Table]:
+    progress = Progress(f"{root}, images", len(files))
     for start in range(0, len(files), ROWS_PER_GROUP):
         paths, labels, domains = zip(*files[start : start + ROWS_PER_GROUP], strict=True)
         yield table(
@@ -151,6 +159,7 @@ def _read_files(root: Path, files: list[tuple[Path, int, int]], with_domains: bo
             [path.relative_to(root).as_posix() for path in paths],
             domains if with_domains else None,
         )
+        progress.update(start + len(paths))
 
 
 def _check_file(split: str, path: Path, columns: Columns, source: DatasetSource) -> dict[str, str]:

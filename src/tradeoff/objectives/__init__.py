@@ -2,8 +2,8 @@
 
 An objective's module defines `Params`, a frozen dataclass of its parameters (fields made with
 `tradeoff.params.fields.param`), and `Objective(params, label_smoothing)`, a
-`tradeoff.objectives.base.Objective`. docs/add-an-objective.md says how to add one. Importing this package does not
-import torch.
+`tradeoff.objectives.base.Objective`. docs/how-to/add-an-objective.md says how to add one. Importing this package
+does not import torch.
 """
 
 import importlib

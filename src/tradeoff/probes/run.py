@@ -30,6 +30,7 @@ from tradeoff.params.epsilon import format_epsilon
 from tradeoff.probes.flags import flags
 from tradeoff.probes.measured import Measured, TestSet
 from tradeoff.probes.results import write_table
+from tradeoff.progress import Watch, watched
 from tradeoff.seals import (
     check,
     check_weights,
@@ -113,11 +114,13 @@ def probe_run(
             before = time.monotonic()
             if chained:
                 evaluated = [replace(test_sets[0], hints=parts.hints_before(step, steps))]
-            measured = kind.evaluate(subject.at(step), evaluated, probe, compute)
+            place = f"snapshot {steps.index(step) + 1}/{len(steps)} (step {step})"
+            with watched(Watch(place)):
+                measured = kind.evaluate(subject.at(step), evaluated, probe, compute)
             seconds = time.monotonic() - before
             parts.save(step, measured, seconds, preparing if done == 1 else 0.0)
             left = (time.monotonic() - started) / done * (len(todo) - done)
-            print(_progress(steps.index(step) + 1, len(steps), step, measured, seconds, left), flush=True)
+            print(f"{place}: {_progress(measured, seconds, left)}", flush=True)
         if shard[1] > 1 or not join:
             return
         _gather(parts, steps, test_sets, probe, identity, about, subject, outputs)
@@ -343,15 +346,12 @@ def _compute(settings: dict[str, Any], device: torch.device) -> Compute:
     return Compute(settings["batch_size"], settings["precision"], settings["channels_last"], backend)
 
 
-def _progress(number: int, of: int, step: int, measured: Measured, seconds: float, left: float) -> str:
+def _progress(measured: Measured, seconds: float, left: float) -> str:
     shares = ", ".join(
         f"{row['correct'] / row['n']:.3f} {_where(row, measured)}" for row in measured.rows[:3]
     )
     images = sum(map(len, measured.outcomes.values()))
-    return (
-        f"snapshot {number}/{of} (step {step}): {shares}; {images / seconds:.0f} images/s,"
-        f" {left / 60:.1f} min left"
-    )
+    return f"{shares}; {images / seconds:.0f} images/s, {left / 60:.1f} min left"
 
 
 def _where(row: dict[str, Any], measured: Measured) -> str:

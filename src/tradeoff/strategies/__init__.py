@@ -2,7 +2,7 @@
 
 A strategy's module defines `Params`, a frozen dataclass of its parameters (fields made with
 `tradeoff.params.fields.param`), and `Strategy(params)`, a `tradeoff.strategies.base.Strategy`. The head
-trains with every strategy. docs/add-a-strategy.md says how to add one. Importing this package does not import
+trains with every strategy. docs/how-to/add-a-strategy.md says how to add one. Importing this package does not import
 torch.
 """
 
