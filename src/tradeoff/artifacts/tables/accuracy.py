@@ -6,7 +6,9 @@ from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
+from tradeoff.artifacts.tables.counts import counted
 from tradeoff.artifacts.tables.shares import share_cells
+from tradeoff.artifacts.text import two_noted
 from tradeoff.params.epsilon import format_epsilon
 
 # Column titles and the columns of `last_and_peak` behind them: value, lower and upper limit.
@@ -32,9 +34,9 @@ def make(results: Results) -> Table:
             rows.append([Cell(panel.name), Cell(name), *(column[index] for column in columns), steps[index]])
     caption = (
         f"{results.study['study']['title']}: accuracy and robust accuracy ({results.threat}) in percent, at"
-        " the last snapshot and where robust accuracy peaked, with 95% intervals. Expected robustness:"
-        f" {_averaged(results)}. Peaks are picked on the test images and so optimistic."
-        f" Bold: best strategy of a dataset; underlined: second.{audit_note(results)}"
+        f" the last snapshot and where robust accuracy peaked, with 95% intervals{two_noted(data['seeds'])}"
+        f"{counted(data)}. Expected robustness: {_averaged(results)}. Peaks are picked on the test images"
+        f" and so optimistic. Bold: best strategy of a dataset; underlined: second.{audit_note(results)}"
     )
     return Table(caption, [results.panel_title, "Strategy", *MEASURES, "At step"], rows, data, left=2)
 
