@@ -81,7 +81,7 @@ def _counts(results: Results) -> Numbers:
 
 def _metrics(results: Results) -> Numbers:
     """The metrics of metrics.json but areas, unrounded, and the limits of shares."""
-    found = {}
+    found: Numbers = {}
     table = last_and_peak(results.study, results.probes)
     table = table.rename(columns={"low": "accuracy_low", "high": "accuracy_high"})
     for place, row in _placed(results, table):
@@ -94,7 +94,7 @@ def _metrics(results: Results) -> Numbers:
 
 def _areas(results: Results) -> Numbers:
     """Areas with their limits, and the strategy with the largest."""
-    found = {}
+    found: Numbers = {}
     strategies_of = _strategies(results)
     for panel, rows in _panels(results, under(results.areas, results.threat)):
         records = rows.sort_values("auc", ascending=False, kind="stable").to_dict("records")
@@ -119,8 +119,9 @@ def _differences(results: Results) -> Numbers:
     for panel, rows in _panels(results, pairs):
         found |= _pairs(f"{panel}/", rows)
         areas = best[panel].set_index("family")["auc"]
-        for family in areas.index.drop(areas.idxmax()):
-            difference, low, high = against(rows, family, str(areas.idxmax()))
+        first = str(areas.idxmax())
+        for family in (str(name) for name in areas.index if name != first):
+            difference, low, high = against(rows, family, first)
             for strategy in strategies_of[panel, family]:
                 place = f"{panel}/{strategy}/auc_minus_best"
                 found[place] = Number(difference, signed(difference, AREAS))
@@ -135,7 +136,7 @@ def _pairs(place: str, pairs: pd.DataFrame) -> Numbers:
 
 def _courses(results: Results) -> Numbers:
     """How robust accuracy rose and fell: from the first snapshot to the peak, and from there to the last."""
-    found = {}
+    found: Numbers = {}
     for place, row in _placed(results, under(results.courses, results.threat)):
         found[f"{place}/first_robust_accuracy"] = _share(row["first"])
         found[f"{place}/course_peak"] = _share(row["peak"])
@@ -148,7 +149,7 @@ def _courses(results: Results) -> Numbers:
 def _objectives(results: Results) -> Numbers:
     """Clean accuracy, and at each ε_g adversarial and expected accuracy, of every objective, with limits."""
     ends = final_means(results.study, results.probes, results.threat.probe).dropna(subset="adversarial")
-    found = {}
+    found: Numbers = {}
     for place, row in _placed(results, ends):
         for measure in MEASURES:
             name = measure if measure == "clean" else f"{measure}_{_epsilon(row['epsilon_g'])}"
@@ -158,7 +159,7 @@ def _objectives(results: Results) -> Numbers:
 
 def _means(results: Results) -> Numbers:
     """Means over cells of each method at each ε_g."""
-    found = {}
+    found: Numbers = {}
     _, cells = comparable(results)
     for budget, rows in cells.groupby("epsilon_g"):
         for row in means(rows).to_dict("records"):
@@ -171,7 +172,7 @@ def _means(results: Results) -> Numbers:
 
 def _tests(results: Results) -> Numbers:
     """Paired tests of robust objectives over cells."""
-    found = {}
+    found: Numbers = {}
     ends = final_means(results.study, results.probes, results.threat.probe)
     for row in of_study(results, ends):
         pair = f"{row['first']}-{row['second']}"
@@ -191,7 +192,7 @@ def _tests(results: Results) -> Numbers:
 
 def _adaptation(results: Results) -> Numbers:
     """Onset, delay and severity of robust objectives, and the onset of standard fine-tuning."""
-    found = {}
+    found: Numbers = {}
     names = {"onset": _epochs, "delay": _epochs, "severity": _points}
     runs = adapted(results)
     objectives = runs[[*METHOD, "objective"]].drop_duplicates()

@@ -30,7 +30,7 @@ def make(results: Results) -> Table:
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
     for keys, block in areas.groupby(BLOCKS, sort=False):
-        about = dict(zip(BLOCKS, keys, strict=True))
+        about = dict(zip(BLOCKS, map(str, keys), strict=True))
         first = [results.objective_labels[about[key]] if key == "objective" else about[key] for key in shown]
         belongs = (pairs[BLOCKS] == list(keys)).all(axis=1)
         rows += [[*map(Cell, first), *cells] for cells in _block(block, pairs[belongs], datasets)]
