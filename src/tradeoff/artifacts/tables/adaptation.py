@@ -81,7 +81,7 @@ def _limits(runs: pd.DataFrame, name: str) -> tuple[float, float]:
     values = runs[name].to_numpy()
     bounded = name != "severity" and not runs["reached"].all()
     # Seeds that agree do not tell a spread: epochs are whole, and standard fine-tuning is 0 by definition.
-    if len(values) < 2 or bounded or np.isnan(values).any() or np.ptp(values) == 0:
+    if len(values) < 2 or bounded or np.isnan(values).any() or np.ptp(values.round(12)) == 0:
         return np.nan, np.nan
     return with_seeds(values.mean(), (values.mean(), values.mean()), values)
 

@@ -60,7 +60,7 @@ def means(cells: pd.DataFrame) -> pd.DataFrame:
     for measure in MEASURES:
         values = [cells.loc[cells["method"] == method, measure].to_numpy() for method in table["method"]]
         limits = [
-            with_seeds(each.mean(), (each.mean(),) * 2, each) if np.ptp(each) > 0 else (np.nan,) * 2
+            with_seeds(each.mean(), (each.mean(),) * 2, each) if np.ptp(each.round(12)) > 0 else (np.nan,) * 2
             for each in values
         ]
         table[[f"{measure}_low", f"{measure}_high"]] = np.clip(np.array(limits).reshape(-1, 2), 0, 1)
