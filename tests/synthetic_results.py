@@ -234,6 +234,7 @@ def _write_run(
     about = {"digest": run["digest"], "code": "c0de", "weights_sha256": MADE_WITH["weights_sha256"]}
     about |= {"data_digest": _data_digest(run), "spec": {}}
     about |= {"parameters": {"trainable": 1_000 * (place + 1), "total": 100_000}}
+    about |= {"strategy": {"place": f"where {run['family']} acts", "mechanism": "as it does"}}
     about |= {"versions": {"python": "3.11", "torch": "2.9"}}
     write_sealed(root / "runs" / run["run"] / "run.json", about)
     write_sealed(root / "runs" / run["run"] / "cost.json", {"train_seconds": 60.5, "processes": 2, **COST})

@@ -61,6 +61,7 @@ def test_training_logs_parameters_and_flags_arrive_too(root: Path) -> None:
     result = gathered(root)
     assert result.training.num_rows == 2 * STEPS[-1]
     assert [row["trainable"] for row in result.runs] == [1000, 2000]
+    assert [row["place"] for row in result.runs] == ["where full acts", "where lora acts"]
     assert result.flags == [{"run": RUN, "probe": "pgd", "flag": "robust above clean"}]
 
 

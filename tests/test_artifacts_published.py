@@ -71,3 +71,55 @@ def test_a_study_without_their_datasets_has_no_such_table(tmp_path: Path) -> Non
     study = write_study(tmp_path, strategies=("full", "lora"), n=20)
     assert "published_auc" not in available(study, TABLES)
     assert "a dataset of Li et al." in unavailable(study, TABLES)["published_auc"]
+
+
+def test_marks_follow_the_ranks_of_unrounded_areas_and_ties_share(results: Results) -> None:
+    again = Results(results.root)
+    at = again.areas["dataset"].eq("cifar10") & np.isclose(again.areas["epsilon"], 1 / 255)
+    for areas, ranks, marks in (
+        ((0.50040, 0.50010, 0.30000), ("1", "2", "3"), [1, 2, 0]),  # the first two print alike
+        ((0.50000, 0.50000, 0.30000), ("1.5", "1.5", "3"), [1, 1, 2]),
+    ):
+        for family, area in zip(STRATEGIES[:3], areas, strict=True):
+            again.areas.loc[at & again.areas["family"].eq(family), "auc"] = area
+        rows = published_auc.make(again).rows
+        assert tuple(row[3].text for row in rows) == ranks
+        assert [row[2].rank for row in rows] == marks
+
+
+def test_the_erratum_stands_where_its_datasets_are_shown(results: Results) -> None:
+    assert "Erratum" not in published_auc.make(results).caption  # CIFAR-10 alone
+    again = Results(results.root)
+    again.study["runs"] = [run | {"dataset": "caltech256"} for run in again.study["runs"]]
+    again.areas["dataset"] = "caltech256"
+    assert (
+        "57.5% above average on Stanford Dogs, and 24.0% on Caltech-256" in published_auc.make(again).caption
+    )
+
+
+def test_the_published_counts_are_the_sums_of_their_parts() -> None:
+    """A ViT-B/16, 768 wide, 12 blocks, with AdapterHub's pooler; a head of 769 parameters a class."""
+    d, blocks, pooler = 768, 12, 768 * 769
+    attention = 4 * d * (d + 1)
+    mlp = 8 * d * d + 5 * d
+    backbone = 3 * 256 * d + d + 197 * d + d + blocks * (attention + mlp + 4 * d) + 2 * d + pooler
+    parts = {
+        "full": backbone,
+        "linear": 0,
+        "bitfit": d + blocks * (4 * d + 5 * d + 2 * d) + d + d,
+        "lora": blocks * 8 * (3 * 2 * d + 2 * 5 * d),
+        "adapter": blocks * 2 * (2 * d * 96 + 96 + d),
+        "compacter": 4**3 + blocks * 2 * (2 * (d + 24) + 24 + d),
+        "ia3": blocks * (2 * d + 4 * d + d),
+    }
+    counts = published.parameter_counts()
+    assert len(counts) == 7 * 3
+    for row in counts.to_dict("records"):
+        assert row["trainable"] == parts[row["family"]] + 769 * row["classes"]
+    shares = {
+        name: (parts[name] + 7690) / (backbone + parts[name] + 7690) for name in ("compacter", "adapter")
+    }
+    assert {name: f"{share:.2%}" for name, share in shares.items()} == {
+        "compacter": "0.07%",
+        "adapter": "3.97%",
+    }

@@ -89,6 +89,7 @@ def test_a_robust_run_leaves_its_log_with_epsilons_and_robust_validation(place):
     )  # of ten images
     about = json.loads((folder / "run.json").read_text())
     assert about["spec"] == SPEC and about["class_names"] == CLASSES
+    assert about["strategy"] == {"place": "everything", "mechanism": "all weights"}
 
 
 def test_a_run_made_twice_has_the_same_bytes(place):

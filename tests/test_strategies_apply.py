@@ -71,6 +71,41 @@ PARAMS = {
 }
 
 
+@pytest.mark.parametrize(("strategy", "family"), PAIRS)
+def test_every_strategy_says_where_it_acts_and_how(strategy, family):
+    said = strategies.apply(tiny(family), strategy, {}, 0).strategy
+    assert "—" not in said.place + said.mechanism
+
+
+@pytest.mark.parametrize(
+    ("strategy", "params", "family", "place"),
+    [
+        ("lora", {}, "vit", "q, k, v, fc1, fc2 of every block"),
+        ("lora", {"targets": ["proj", "q"]}, "vit", "q, proj of every block"),
+        ("lora", {}, "convnext", "fc1, fc2 of every block"),
+        ("lora", {}, "resnet", "every 1x1 convolution"),
+        ("dora", {"targets": ["proj"]}, "vit", "proj of every block"),
+        ("vpt", {"deep": False}, "vit", "input of the first block"),
+        (
+            "union",
+            {"members": {"ia3": {}, "bitfit": {}}},
+            "vit",
+            "every bias; outputs of k, v, fc1 (before GELU) and fc2",
+        ),
+    ],
+)
+def test_the_place_of_a_strategy_is_where_it_was_inserted(strategy, params, family, place):
+    model = tiny(family)
+    assert strategies.apply(model, strategy, params, 0).strategy.place == place
+    if strategy in ("lora", "dora") and "block" in place:
+        # q, k and v are rows of one matrix.
+        owners = {re.search(r"\.(qkv|proj|fc\d)\.lora", name) for name in model.trained if "lora" in name}
+        named = {
+            "qkv" if part in "qkv" else part for part in place.removesuffix(" of every block").split(", ")
+        }
+        assert {owner[1] for owner in owners} == named
+
+
 @pytest.mark.parametrize(
     ("strategy", "backbone_part"),
     [

@@ -30,6 +30,7 @@ def added(monkeypatch):
 def test_the_pages_strategy_applies_trains_and_has_a_schema(added):
     model = tiny("vit")
     applied = strategies.apply(model, added, {"count": 1}, 0)
+    assert applied.strategy.place == "the last blocks, 1 of them"
     assert {name.split(".")[0] for name in model.trained} == {"blocks", "head"}
     assert {name.split(".")[1] for name in model.trained if name.startswith("blocks")} == {"1"}
     before = {name: tensor.clone() for name, tensor in model.net.state_dict().items()}

@@ -10,6 +10,12 @@ from pathlib import Path
 from tradeoff.files import whole_file, write_json
 from tradeoff.script import run_script
 
+READ = (
+    "study.json",
+    *(f"tables/{name}" for name in ("probes.parquet", "training.parquet")),
+    *(f"tables/{name}.csv" for name in ("pareto_auc", "auc_differences", "courses")),
+)
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -29,9 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_record(
         results.root / "numbers.record.json",
         made=[results.root / "numbers.json", results.root / "numbers.tex"],
-        read=[
-            results.root / file for file in ("study.json", "tables/probes.parquet", "tables/pareto_auc.csv")
-        ],
+        read=[results.root / file for file in READ],
         code=fingerprint("workflow_scripts.write_numbers"),
     )
 

@@ -93,6 +93,7 @@ def fine_tune(
             "steps": steps,
             "steps_per_epoch": math.ceil(len(train_set.labels) / spec["training"]["batch_size"]),
             "parameters": strategies.counts(model),
+            "strategy": {key: getattr(job.applied.strategy, key) for key in ("place", "mechanism")},
             "versions": versions(),
             "sha256": sums(output, ("snapshots.safetensors", "training.parquet")),
         },

@@ -54,5 +54,39 @@ def mean_corruption_error(accuracies: Sequence[float], reference: Sequence[float
     return float(np.mean(errors / of_reference)) if (of_reference > 0).all() else float("nan")
 
 
+def mean_corruption_error_limits(own: pd.DataFrame, reference: pd.DataFrame) -> tuple[float, float]:
+    """Return 95% limits of `mean_corruption_error`, no tighter than the truth; NaN where that is NaN.
+
+    own, reference: rows of `with_limits` of one model each, one per corruption, in the same order.
+
+    # ASSUME: a model and its reference err independently (MOVER-R: Donner & Zou, Statistical Methods in Medical
+    Research 2012), corruptions together. They are tested on the same images, so both make limits too wide.
+    """
+    errors, of_reference = (
+        1 - rows[list(CLEAN)].to_numpy(dtype=float)[:, [0, 2, 1]] for rows in (own, reference)
+    )
+    if not (of_reference > 0).all():
+        return float("nan"), float("nan")
+    (e, e_low, e_high), (r, r_low, r_high) = errors.T, of_reference.T
+    below = e_low * (2 * e - e_low)
+    root = np.sqrt(np.maximum((e * r) ** 2 - below * r_high * (2 * r - r_high), 0))
+    low = np.divide(below, e * r + root, out=np.zeros_like(e), where=e > 0)
+    above, of_low = e_high * (2 * e - e_high), r_low * (2 * r - r_low)
+    high = (e * r + np.sqrt(np.maximum((e * r) ** 2 - above * of_low, 0))) / of_low
+    return float(low.mean()), float(high.mean())
+
+
+def with_limits(probes: pd.DataFrame, probe: str) -> pd.DataFrame:
+    """Return one row per panel, strategy and corruption at the last snapshot: accuracy, low and high.
+
+    Severities are averaged with their limits, then seeds are joined (`seeds.over_seeds`). Shares in [0, 1].
+    """
+    rows = _corrupted(probes, probe)
+    last = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
+    each = last.groupby([*RUN_COLUMNS, "threat"], sort=False, dropna=False)[list(CLEAN)].mean().reset_index()
+    keys = [*PANEL, "family", "strategy", "variant", "threat"]
+    return over_seeds(each, keys, [CLEAN]).rename(columns={"threat": "corruption"})
+
+
 def _corrupted(probes: pd.DataFrame, probe: str) -> pd.DataFrame:
     return probes[(probes["probe"] == probe) & (probes["severity"] > 0)]

@@ -25,6 +25,7 @@ PROBE_COLUMNS = (
     *("severity", "n", "correct", "accuracy", "low", "high", "audited", "disagreed"),
 )
 PARAMETERS = ("trainable", "total")
+WORDS = ("place", "mechanism")
 TRAINING_COLUMNS = (
     *("step", "epoch", "loss", "learning_rate", "epsilon"),
     *("validation_accuracy", "validation_loss", "validation_loss_error", "validation_n"),
@@ -38,7 +39,7 @@ class Gathered:
     """A study's measurements.
 
     probes: one row per run, snapshot, test set and epsilon; training: one row per logged step.
-    runs: one row per run, with its digest and sizes; flags: what the probes found
+    runs: one row per run, with its digest and sizes, and what its strategy does, in words; flags: what the probes found
     suspicious, or what is when one is compared with another, one row per warning.
     records: the files that say what each run and probe is, with the sums of what was read.
     """
@@ -70,7 +71,8 @@ def gather(study: StudyFile, results: Path) -> Gathered:
         records.append(folder / "run.json")
         made_by = {"digest": run["digest"], "code": run["code"], "weights_sha256": weights[run["backbone"]]}
         check_made(where, folder / "run.json", record, made_by)
-        runs.append(_columns_of(run) | {"digest": run["digest"]} | _parameters(record))
+        words = {key: record["strategy"][key] for key in WORDS}
+        runs.append(_columns_of(run) | {"digest": run["digest"]} | _parameters(record) | words)
         packed = Path(run["data"])
         data.check(where, packed, folder / "run.json", {run["dataset"]: record["data_digest"]})
         log = _read(folder / "training.parquet", folder / "run.json", TRAINING_COLUMNS)
@@ -104,7 +106,7 @@ def write_gathered(gathered: Gathered, folder: Path, code: str) -> None:
         with whole_file(folder / f"{name}.parquet") as temporary:
             pq.write_table(getattr(gathered, name), temporary)
     with whole_file(folder / "runs.csv") as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, [*RUN_COLUMNS, "digest", *PARAMETERS], lineterminator="\n")
+        writer = csv.DictWriter(file, [*RUN_COLUMNS, "digest", *PARAMETERS, *WORDS], lineterminator="\n")
         writer.writeheader()
         writer.writerows(gathered.runs)
     write_json(folder / "flags.json", gathered.flags)

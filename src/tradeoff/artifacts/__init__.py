@@ -37,6 +37,7 @@ class Entry:
 
 _PROBES, _AREAS, _FRONTIERS = "tables/probes.parquet", "tables/pareto_auc.csv", "tables/frontiers.csv"
 _VARIANTS, _COURSES, _TASKS = "tables/variants.csv", "tables/courses.csv", "tables/tasks.csv"
+_DIFFERENCES = "tables/auc_differences.csv"
 _TRAINING, _RUNS, _FLAGS = "tables/training.parquet", "tables/runs.csv", "tables/flags.json"
 _FIGURE, _TABLE = "tradeoff.artifacts.figures", "tradeoff.artifacts.tables"
 _OBJECTIVES = "Objectives"
@@ -164,6 +165,13 @@ FIGURES = {
 
 TABLES = {
     "auc": Entry(f"{_TABLE}.auc", "Trade-off AUC", "Trade-off", (_AREAS,), ("attack",)),
+    "area_differences": Entry(
+        f"{_TABLE}.area_differences",
+        "Differences of trade-off AUC",
+        "Trade-off",
+        (_DIFFERENCES, _AREAS),
+        ("attack", "several strategies"),
+    ),
     "accuracy": Entry(
         f"{_TABLE}.accuracy", "Accuracy and robust accuracy", "Trade-off", (_PROBES,), ("attack",)
     ),
@@ -250,6 +258,10 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
     "several datasets": (
         lambda study: bool(study["tasks"]),
         "name three datasets or more in study.datasets",
+    ),
+    "several strategies": (
+        lambda study: len({run["family"] for run in study["runs"]}) > 1,
+        "list several strategies in study.strategies",
     ),
     "recipes": (
         lambda study: bool(study["params"].get("tuned") or study["params"].get("recipes")),

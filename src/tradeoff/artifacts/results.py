@@ -142,6 +142,11 @@ class Results:
         return self._csv("pareto_auc", "pareto_auc")
 
     @cached_property
+    def differences(self) -> pd.DataFrame:
+        """Differences between the areas of each pair of strategies."""
+        return self._csv("auc_differences", "pareto_auc")
+
+    @cached_property
     def frontiers(self) -> pd.DataFrame:
         return self._csv("frontiers", "pareto_auc")
 

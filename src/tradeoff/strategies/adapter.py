@@ -17,6 +17,9 @@ class Params:
 
 
 class Strategy(base.Strategy):
+    place = "end of every residual branch"
+    mechanism = "bottleneck with a residual connection"
+
     def __init__(self, params: Params) -> None:
         self.reduction_factor = params.reduction_factor
 

@@ -13,6 +13,9 @@ class Strategy(ABC):
     # upstream data (eval mode). Frozen unless everything trains: a strategy that moves few parameters
     # would otherwise also move every normalisation.
     updates_statistics = False
+    # Where it acts and how, in a few words: for the table of strategies, once it is inserted.
+    place = "—"
+    mechanism = "—"
 
     @abstractmethod
     def insert(self, net: nn.Module) -> Iterable[str]:

@@ -13,6 +13,9 @@ class Params:
 
 
 class Strategy(base.Strategy):
+    place = "every bias"
+    mechanism = "biases, weights frozen"
+
     def __init__(self, params: Params) -> None:
         pass
 

@@ -31,6 +31,9 @@ class Params:
 
 
 class Strategy(base.Strategy):
+    place = "end of every residual branch"
+    mechanism = "bottleneck of hypercomplex, low-rank products"
+
     def __init__(self, params: Params) -> None:
         self.params = params
 

@@ -27,6 +27,8 @@ class Params:
 
 
 class Strategy(base.Strategy):
+    mechanism = "low-rank update of direction, learned magnitude"
+
     def __init__(self, params: Params) -> None:
         self.params = params
 
@@ -43,6 +45,8 @@ class Strategy(base.Strategy):
             raise UserError(
                 "strategies.dora.targets", ", ".join(self.params.targets), "a matrix that this backbone has"
             )
+        found = dict.fromkeys(name.rpartition(".")[2] for name in targets)
+        self.place = f"{', '.join(found)} of every block"
         before = {id(parameter) for parameter in net.parameters()}
         config = LoraConfig(
             r=self.params.rank,

@@ -14,6 +14,8 @@ class Params:
 
 class Strategy(base.Strategy):
     updates_statistics = True
+    place = "everything"
+    mechanism = "all weights"
 
     def __init__(self, params: Params) -> None:
         pass

@@ -22,6 +22,9 @@ class Params:
 
 
 class Strategy(base.Strategy):
+    place = "outputs of k, v, fc1 (before GELU) and fc2"
+    mechanism = "learned scales"
+
     def __init__(self, params: Params) -> None:
         pass
 

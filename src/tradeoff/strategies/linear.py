@@ -13,6 +13,9 @@ class Params:
 
 
 class Strategy(base.Strategy):
+    place = "head only"
+    mechanism = "linear classifier on frozen features"
+
     def __init__(self, params: Params) -> None:
         pass
 

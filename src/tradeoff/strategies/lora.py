@@ -32,21 +32,26 @@ class Params:
 
 
 class Strategy(base.Strategy):
+    mechanism = "low-rank update of the weights"
+
     def __init__(self, params: Params) -> None:
         self.params = params
 
     def insert(self, net: nn.Module) -> list[str]:
         targets = {*self.params.targets, POINTWISE}
         inserted: list[nn.Parameter] = []
+        parts: dict[str, None] = {}
         for projection in projections(net):
             chosen = [index for index, part in enumerate(projection.parts) if part in targets]
             if chosen:
                 update = LowRank(*projection.widths, len(projection.parts), chosen, self.params)
                 inserted += change(projection, "lora", update)
+                parts |= dict.fromkeys(projection.parts[index] for index in chosen)
         if not inserted:
             raise UserError(
                 "strategies.lora.targets", ", ".join(self.params.targets), "a matrix that this backbone has"
             )
+        self.place = "every 1x1 convolution" if POINTWISE in parts else f"{', '.join(parts)} of every block"
         return names_of(net, inserted)
 
 

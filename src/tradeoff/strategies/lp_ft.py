@@ -18,6 +18,8 @@ class Params:
 
 class Strategy(base.Strategy):
     updates_statistics = True  # once everything trains
+    place = "head, then everything"
+    mechanism = "linear probing, then all weights"
 
     def __init__(self, params: Params) -> None:
         self.probe_share = params.probe_share

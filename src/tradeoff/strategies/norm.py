@@ -16,6 +16,9 @@ class Params:
 class Strategy(base.Strategy):
     """BatchNorm's scales and shifts train as well; its running statistics stay frozen."""
 
+    place = "normalisation layers"
+    mechanism = "their scales and shifts"
+
     def __init__(self, params: Params) -> None:
         pass
 

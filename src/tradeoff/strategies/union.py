@@ -38,4 +38,7 @@ class Strategy(base.Strategy):
         self.members: list[base.Strategy] = [load(name, own) for name, own in sorted(params.members.items())]
 
     def insert(self, net: nn.Module) -> list[str]:
-        return [name for member in self.members for name in member.insert(net)]
+        names = [name for member in self.members for name in member.insert(net)]
+        self.place = "; ".join(member.place for member in self.members)
+        self.mechanism = "; ".join(member.mechanism for member in self.members)
+        return names

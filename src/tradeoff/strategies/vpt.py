@@ -21,8 +21,11 @@ class Params:
 
 
 class Strategy(base.Strategy):
+    mechanism = "learned prompt tokens"
+
     def __init__(self, params: Params) -> None:
         self.params = params
+        self.place = "input of every block" if params.deep else "input of the first block"
 
     def insert(self, net: nn.Module) -> list[str]:
         vit: Any = net

@@ -6,7 +6,9 @@ from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
+from tradeoff.artifacts.tables.counts import counted
 from tradeoff.artifacts.tables.shares import share_cells
+from tradeoff.artifacts.text import two_noted
 from tradeoff.params.epsilon import format_epsilon
 
 # Column titles and the columns of `last_and_peak` behind them: value, lower and upper limit.
@@ -33,8 +35,9 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: accuracy and robust accuracy ({results.threat_label}) in percent, at"
         " the last snapshot and where robust accuracy peaked, with 95% intervals, of expected robustness"
-        f" at least 95%. Expected robustness: {_averaged(results)}. Peaks are picked on the test images and so"
-        f" optimistic. Bold: best strategy of a dataset; underlined: second.{audit_note(results)}"
+        f" at least 95%{two_noted(data['seeds'])}{counted(data)}. Expected robustness: {_averaged(results)}. Peaks are"
+        " picked on the test images and so optimistic. Bold: best strategy of a dataset; underlined:"
+        f" second.{audit_note(results)}"
     )
     return Table(caption, [results.panel_title, "Strategy", *MEASURES, "At step"], rows, data, left=2)
 

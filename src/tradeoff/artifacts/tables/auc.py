@@ -12,6 +12,7 @@ from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import MOST_ROWS, Cell, Table, ranked
+from tradeoff.artifacts.tables.counts import counted
 from tradeoff.artifacts.text import interval, signed, two_noted
 from tradeoff.params.epsilon import format_epsilon
 
@@ -49,8 +50,8 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: trade-off AUC, the area between the frontier of accuracy and"
         f" robustness and (0, 0), with {confidence * 100:g}% intervals{two_noted(areas['seeds'])}"
-        f"{shared(areas, shown)}. Above average: over the mean of the strategies, averaged over datasets."
-        f" Bold: best; underlined: second.{left_out}{audit_note(results)}"
+        f"{shared(areas, shown)}{counted(areas, 'samples')}. Above average: over the mean of the strategies,"
+        f" averaged over datasets. Bold: best; underlined: second.{left_out}{audit_note(results)}"
     )
     header = [
         *map(str.capitalize, shown),

@@ -10,6 +10,7 @@ from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.overlays import prefixed, published_columns, published_of
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
+from tradeoff.artifacts.tables.counts import counted
 from tradeoff.artifacts.tables.shares import share_cells
 from tradeoff.artifacts.text import two_noted
 from tradeoff.params.epsilon import format_epsilon
@@ -40,8 +41,8 @@ def make(results: Results) -> Table:
     caption = (
         f"{results.study['study']['title']}: clean accuracy, adversarial accuracy at ε_g, and expected"
         " robustness, the mean accuracy over perturbation sizes from 0 to ε_g, in percent at the last snapshot, with"
-        f" 95% intervals, of expected robustness at least 95%{two_noted(data['seeds'])}. Bold: best at that ε_g;"
-        " underlined: second."
+        f" 95% intervals, of expected robustness at least 95%{two_noted(data['seeds'])}{counted(data)}. Bold: best at"
+        " that ε_g; underlined: second."
     )
     return Table(caption, header, rows, data, left=len(shown) + 2)
 

@@ -4,7 +4,9 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from tradeoff import published
 from tradeoff.analysis.cells import CELL, MEASURES, final_means
@@ -14,7 +16,8 @@ from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.overlays import UNDER
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
-from tradeoff.artifacts.text import signed
+from tradeoff.artifacts.tables.counts import counted
+from tradeoff.artifacts.text import interval, signed
 from tradeoff.params.epsilon import format_epsilon
 
 PUBLISHED = f"Ngnawé et al., {UNDER}"
@@ -25,17 +28,16 @@ def make(results: Results) -> Table:
 
     Below stand the same tests on the published numbers, where the study compares what they compare.
     """
-    robust = [method.name for method in methods(results.study).values() if method.family != "standard"]
-    names = list(dict.fromkeys(robust))
     ends = final_means(results.study, results.probes, results.threat.probe)
-    tests = [row | {"source": "this study"} for row in compared(ends, names) if row["n"] > 1]
+    tests = [row | {"source": "this study"} for row in of_study(results, ends)]
+    beside: list[dict[str, Any]] = []
     if {"rft_fix", "rft_sched"} <= {run["objective_family"] for run in results.study["runs"]}:
-        tests += [
+        beside = [
             row | {"source": PUBLISHED}
             for row in compared(published.main_results(), ["rft_fix", "rft_sched"])
         ]
-    data = pd.DataFrame(tests)
-    rows = [[Cell(text) for text in _words(row)] for row in tests]
+    data = pd.DataFrame([*tests, *beside])
+    rows = [_cells(row) for row in [*tests, *beside]]
     header = [
         "Source",
         "ε_g",
@@ -51,17 +53,25 @@ def make(results: Results) -> Table:
     ]
     caption = (
         f"{results.study['study']['title']}: paired tests over cells (dataset, backbone and strategy) under"
-        f" {results.attack_label}. Difference: its mean in percentage points; higher in: cells in which the first"
-        " objective is better; t: Student's paired test; W: Wilcoxon's signed ranks; p two-sided, not corrected"
-        " for their number. Objectives that share a single cell are not compared."
+        f" {results.attack_label}{counted(ends)}. Difference: its mean in percentage points, with Student's 95%"
+        " interval over cells; higher in: cells in which the first objective is better; t: Student's paired"
+        " test; W: Wilcoxon's signed ranks; p two-sided, not corrected for their number. Objectives that share a"
+        f" single cell are not compared.{_erratum(beside)}"
     )
     return Table(caption, header, rows, data, left=4)
+
+
+def of_study(results: Results, ends: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield the tests of a study's robust objectives that share several cells. ends: its `cells.final_means`."""
+    robust = [method.name for method in methods(results.study).values() if method.family != "standard"]
+    yield from (row for row in compared(ends, list(dict.fromkeys(robust))) if row["n"] > 1)
 
 
 def compared(table: pd.DataFrame, names: list[str]) -> Iterator[dict[str, Any]]:
     """Yield a test for each ε_g, pair of its methods (later minus earlier) and measure, over cells that have both.
 
-    table: one row per cell, ε_g and method, with the measures.
+    table: one row per cell, ε_g and method, with the measures. Each has the fields of `paired.Paired`, and low and
+    high: Student's 95% limits of the mean difference, NaN where there is no t-test.
     """
     for budget in sorted(table["epsilon_g"].unique()):
         wide = table[table["epsilon_g"] == budget].pivot(
@@ -69,26 +79,43 @@ def compared(table: pd.DataFrame, names: list[str]) -> Iterator[dict[str, Any]]:
         )
         here = [name for name in names if name in wide["clean"]]
         for (second, first), measure in itertools.product(itertools.combinations(here, 2), MEASURES):
-            result = paired(wide[measure][first], wide[measure][second])
-            yield {"epsilon_g": budget, "first": first, "second": second, "measure": measure} | vars(result)
+            values = wide[measure][first], wide[measure][second]
+            about = {"epsilon_g": budget, "first": first, "second": second, "measure": measure}
+            yield about | vars(paired(*values)) | _limits((values[0] - values[1]).dropna())
 
 
-def _words(row: dict[str, Any]) -> list[str]:
+def _limits(differences: "pd.Series[float]") -> dict[str, float]:
+    n = len(differences)
+    if n < 2 or np.ptp(differences.round(12)) == 0:
+        return {"low": np.nan, "high": np.nan}
+    half = stdtrit(n - 1, 0.975) * differences.std(ddof=1) / np.sqrt(n)
+    return {"low": float(differences.mean() - half), "high": float(differences.mean() + half)}
+
+
+def _erratum(beside: list[dict[str, Any]]) -> str:
+    """What the paper's text says otherwise than its tables, where their tests are shown."""
+    found = [
+        row for row in beside if row["measure"] == "adversarial" and np.isclose(row["epsilon_g"], 8 / 255)
+    ]
+    return "".join(
+        f" Erratum of Ngnawé et al.: at {format_epsilon(row['epsilon_g'])} their numbers favour the schedule under"
+        f" attack in {row['wins']} of {row['n']} cells, not in the 28 of their text."
+        for row in found
+    )
+
+
+def _cells(row: dict[str, Any]) -> list[Cell]:
     pair = " − ".join(method_look(row[name]).label for name in ("first", "second"))
     tests = [
         _number(row[name], pattern)
         for name, pattern in (("t", ".2f"), ("p", ".2g"), ("w", "g"), ("w_p", ".2g"))
     ]
-    return [
-        row["source"],
-        format_epsilon(row["epsilon_g"]),
-        pair,
-        row["measure"],
-        str(row["n"]),
-        "—" if pd.isna(row["mean"]) else signed(row["mean"] * 100, 1),
-        f"{row['wins']} of {row['n']}",
-        *tests,
-    ]
+    difference = Cell("—")
+    if not pd.isna(row["mean"]):
+        limits = interval(row["low"] * 100, row["high"] * 100, 1)
+        difference = Cell(signed(row["mean"] * 100, 1), limits)
+    before = [row["source"], format_epsilon(row["epsilon_g"]), pair, row["measure"], str(row["n"])]
+    return [*map(Cell, before), difference, *map(Cell, [f"{row['wins']} of {row['n']}", *tests])]
 
 
 def _number(value: float, pattern: str) -> str:

@@ -9,6 +9,7 @@ from tradeoff.artifacts.comparisons import varied, words
 from tradeoff.artifacts.overlays import prefixed, published_columns
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
+from tradeoff.artifacts.tables.counts import counted
 from tradeoff.artifacts.tables.shares import share_cells
 from tradeoff.artifacts.text import two_noted
 from tradeoff.params.epsilon import format_epsilon
@@ -33,8 +34,8 @@ def make(results: Results) -> Table:
             rows.append([*map(Cell, about), *(column[index] for column in cells)])
     caption = (
         f"{results.study['study']['title']}: schedules whose ramp starts at T1 and ends at T2, shares of all epochs, in"
-        f" percent under {results.attack_label} at the last snapshot, with 95% intervals, of"
-        f" expected robustness at least 95%{two_noted(data['seeds'])}. Bold: best at that ε_g; underlined: second."
+        f" percent under {results.attack_label} at the last snapshot, with 95% intervals, of expected robustness at"
+        f" least 95%{two_noted(data['seeds'])}{counted(data)}. Bold: best at that ε_g; underlined: second."
     )
     header = [*map(str.capitalize, shown), "ε_g", "T1", "T2", *columns]
     return Table(caption, header, rows, _ordered(data, keys), left=len(shown) + 3)

@@ -8,6 +8,7 @@ from tradeoff.artifacts.audits import audit_note
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
+from tradeoff.artifacts.tables.counts import counted
 from tradeoff.artifacts.text import interval, signed, two_noted
 
 HEADER = ["First", "Peak", "Highest at step", "Last", "Rise", "Fall", "Accuracy meanwhile"]
@@ -30,7 +31,7 @@ def make(results: Results) -> Table:
         f"{results.study['study']['title']}: robust accuracy ({results.threat_label}) in percent at the first snapshot,"
         " at its peak and at the last one; how far it rose to the peak and fell from there, and by how much clean"
         f" accuracy changed from there to the end, in points with {confidence * 100:g}% intervals"
-        f"{two_noted(shown['seeds'])}."
+        f"{two_noted(shown['seeds'])}{counted(shown, 'samples')}."
         " Each half of the test samples is measured at the peak of the other half, so that noise makes no peak."
         f"{audit_note(results)}"
     )

@@ -5,26 +5,33 @@ import pandas as pd
 
 from tradeoff.analysis.adaptation import correlation
 from tradeoff.analysis.points import PANEL, points
-from tradeoff.analysis.shift import shifted
-from tradeoff.analysis.study_file import RUN_COLUMNS, probes_of_kind
+from tradeoff.analysis.seeds import over_seeds
+from tradeoff.analysis.shift import mean_over_test_sets, shifted
+from tradeoff.analysis.study_file import probes_of_kind
+from tradeoff.artifacts.curves import images_noted
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
+from tradeoff.artifacts.tables.counts import seeds_counted
 from tradeoff.artifacts.tables.shares import share_cells
-from tradeoff.artifacts.text import signed
+from tradeoff.artifacts.text import signed, two_noted
 
-SHARES = {"In-distribution": "inside", "Out-of-distribution": "outside"}
+SHARES = {
+    "In-distribution": ("inside", "inside_low", "inside_high"),
+    "Out-of-distribution": ("outside", "outside_low", "outside_high"),
+}
 CORRELATIONS = {"r with accuracy": "with_accuracy", "r with robustness": "with_robustness"}
 
 
 def make(results: Results) -> Table:
     """Set one row per panel and strategy (each variant of a sweep its own), means over test sets and seeds."""
-    data = _tracked(results)
+    probed = results.probes[results.probes["probe"].isin(probes_of_kind(results.study, "shift"))]
+    data = _tracked(results, probed)
     shown = {title: name for title, name in CORRELATIONS.items() if data[name].notna().any()}
     rows = []
     for panel in results.panels:
         block = panel.rows(data)
-        columns = [share_cells(block, name) for name in SHARES.values()]
+        columns = [share_cells(block, *names) for names in SHARES.values()]
         columns += [[_correlation(value) for value in block[name]] for name in shown.values()]
         for index, row in enumerate(block.to_dict("records")):
             name = f"{look(row['family']).label} {row['variant']}".strip()
@@ -33,22 +40,19 @@ def make(results: Results) -> Table:
     robust = f", and with robust accuracy ({results.threat_label}) there" if len(shown) > 1 else ""
     caption = (
         f"{results.study['study']['title']}: accuracy in percent at the last snapshot on the run's own test set, and"
-        " its mean over the shifted ones. r: Pearson's correlation, over a run's snapshots, of that mean with accuracy"
-        f" on its own test set{robust}; a mean over seeds. Bold: best of its dataset; underlined: second."
+        f" its mean over the shifted ones, with 95% intervals{two_noted(data['seeds'])};"
+        f" {images_noted(probed)} in a set, {seeds_counted(data)}. r: Pearson's correlation, over a run's snapshots, of"
+        f" that mean with accuracy on its own test set{robust}; a mean over seeds, which describes these"
+        " snapshots and has no interval. Bold: best of its dataset; underlined: second."
     )
     return Table(caption, ["Trained on", "Strategy", "Test sets", *SHARES, *shown], rows, data, left=2)
 
 
-def _tracked(results: Results) -> pd.DataFrame:
-    """One row per panel and strategy: what the table shows, unrounded."""
-    shifts = probes_of_kind(results.study, "shift")
-    keys = [*RUN_COLUMNS, "step"]
-    snapshots = shifted(results.probes[results.probes["probe"].isin(shifts)])
-    snapshots = (
-        snapshots.groupby(keys, sort=False, dropna=False)
-        .agg(inside=("inside", "mean"), outside=("outside", "mean"), test_sets=("test_set", "nunique"))
-        .reset_index()
-    )
+def _tracked(results: Results, probed: pd.DataFrame) -> pd.DataFrame:
+    """One row per panel and strategy: what the table shows, unrounded. probed: the rows of shift probes."""
+    # Test sets count once each, whichever probes have them.
+    pairs = shifted(probed).drop_duplicates(["run", "step", "test_set"]).assign(probe="shift")
+    snapshots = mean_over_test_sets(pairs)
     if probes_of_kind(results.study, "attack"):
         attacked = points(results.probes, results.threat)[["run", "step", "robustness"]]
         snapshots = snapshots.merge(attacked, on=["run", "step"], how="left")
@@ -64,11 +68,11 @@ def _tracked(results: Results) -> pd.DataFrame:
                 "with_robustness": correlation(run["outside"], run["robustness"]),
             }
         )
-    kept = [*PANEL, "family", "strategy", "variant", "test_sets"]
-    values = [*SHARES.values(), *CORRELATIONS.values()]
     by_run = pd.DataFrame(rows)
-    table: pd.DataFrame = by_run.groupby(kept, sort=False, dropna=False)[values].mean().reset_index()
-    return table
+    kept = [*PANEL, "family", "strategy", "variant", "test_sets"]
+    joined = over_seeds(by_run, kept, list(SHARES.values()))
+    described = by_run.groupby(kept, sort=False, dropna=False)[list(CORRELATIONS.values())].mean()
+    return joined.merge(described.reset_index(), on=kept)
 
 
 def _correlation(value: float) -> Cell:

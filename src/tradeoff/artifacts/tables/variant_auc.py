@@ -7,6 +7,7 @@ from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.tables.auc import BLOCKS, area_cells, shared, words
+from tradeoff.artifacts.tables.counts import counted
 from tradeoff.artifacts.text import two_noted
 
 
@@ -29,7 +30,8 @@ def make(results: Results) -> Table:
     confidence = results.study["params"]["tradeoff"]["confidence"]
     caption = (
         f"{results.study['study']['title']}: trade-off AUC of each variant's own frontier, with"
-        f" {confidence * 100:g}% intervals{two_noted(areas['seeds'])}{shared(areas, shown)}."
+        f" {confidence * 100:g}% intervals{two_noted(areas['seeds'])}{shared(areas, shown)}"
+        f"{counted(areas, 'samples')}."
         f" Bold: best of its strategy; underlined: second.{audit_note(results)}"
     )
     header = [
