@@ -79,6 +79,7 @@ def _draw_points(axes: Axes, rows: pd.DataFrame) -> None:
             marker=one.marker,
             linestyle="",
             elinewidth=0.6,
+            clip_on=False,
         )
 
 

@@ -95,6 +95,7 @@ def _draw_strategies(axes: Axes, rows: pd.DataFrame, families: list[str], aside:
                 markersize=3,
                 linestyle="",
                 elinewidth=0.6,
+                clip_on=False,
             )
 
 

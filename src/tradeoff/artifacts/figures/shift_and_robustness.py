@@ -21,9 +21,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     means = mean_over_test_sets(shifted(probed))[["run", "step", "test_sets", *OUTSIDE]]
     table = points(results.probes, results.threat).merge(means, on=["run", "step"], validate="one_to_one")
     panels = [panel for panel in results.panels if len(panel.rows(table))]
-    fig, grid = squares(
-        [panel.name for panel in panels], "Out-of-distribution accuracy (%)", "Robust accuracy (%)"
-    )
+    fig, grid = squares([panel.name for panel in panels], "Shifted accuracy (%)", "Robust accuracy (%)")
     for axes, panel in zip(grid, panels, strict=True):
         draw_paths(axes, panel.rows(table), OUTSIDE, ROBUSTNESS)
         axes.set(xlim=(0, end_of(table, OUTSIDE)), ylim=(0, end_of(table, ROBUSTNESS)))
