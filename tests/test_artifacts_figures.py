@@ -168,7 +168,10 @@ DRAWN += [("six", name) for name in TASK_FIGURES]
 DRAWN += [("robust", name) for name in ROBUST_FIGURES if name != "ramps"]
 DRAWN += [
     ("robust", name)
-    for name in ("auc_heatmap", "trajectories", "frontiers", "epsilon_curves", "training_curves")
+    for name in (
+        *("auc_heatmap", "trajectories", "frontiers", "epsilon_curves", "training_curves"),
+        *("auc_by_threat", "auc_by_parameters", "expected_robustness"),
+    )
 ]
 DRAWN += [
     ("paper", name) for name in ("ramps", "accuracy_by_budget", "objectives_on_average", "validation_loss")
@@ -197,6 +200,7 @@ CURVES = (
         "accuracy_by_budget",
     ),
     *("delay_by_budget", "delay_and_accuracy", "trajectories", "epsilon_curves", "training_curves"),
+    *("expected_robustness", "auc_by_threat"),
 )
 
 
@@ -551,7 +555,9 @@ def test_a_corruption_heatmap_of_many_rows_has_one_line_for_each_with_the_longer
 
 def test_a_figure_that_the_study_cannot_support_is_refused_with_what_it_needs(tmp_path: Path) -> None:
     made = write_study(tmp_path, strategies=("full",), n=10, shifts=(), corruptions=(), epsilons=(4 / 255,))
-    assert available(made) == ["trajectories", "frontiers", "auc_heatmap", "training_curves"]
+    assert available(made) == [
+        *("trajectories", "frontiers", "auc_heatmap", "training_curves", "feature_strength"),
+    ]
     refused = unavailable(made)
     assert refused["epsilon_curves"] == "give an attack probe several epsilons"
     assert refused["task_complexity"] == "name three datasets or more in study.datasets"
@@ -572,7 +578,7 @@ def test_without_an_attack_probe_only_training_and_strategies_are_left(tmp_path:
     made = write_study(tmp_path, strategies=("full",), n=10)
     for run in made["runs"]:
         run["probes"] = {}
-    assert available(made, FIGURES) == ["training_curves"]
+    assert available(made, FIGURES) == ["training_curves", "feature_strength"]
     assert available(made, TABLES) == ["strategies", "backbones", "flags"]
 
 

@@ -69,7 +69,7 @@ def last_and_peak(study: StudyFile, probes: pd.DataFrame) -> pd.DataFrame:
     # ASSUME: the peak is picked by robustness on the test samples themselves, so it is optimistic.
     """
     threat = headline(study)
-    expected = _expected(probes, threat.probe, expected_up_to(study, threat.probe))
+    expected = expected_by_snapshot(probes, threat.probe, expected_up_to(study, threat.probe))
     measured = points(probes, threat).merge(expected, on=["run", "step"])
     joined = snapshot_means(measured, [ACCURACY, ROBUSTNESS, EXPECTED])
     keys = [*PANEL, "strategy"]
@@ -80,8 +80,8 @@ def last_and_peak(study: StudyFile, probes: pd.DataFrame) -> pd.DataFrame:
     return last.merge(peak[[*keys, *renamed]].rename(columns=renamed), on=keys)
 
 
-def _expected(probes: pd.DataFrame, probe: str, up_to: float) -> pd.DataFrame:
-    """Expected robustness of every snapshot under an attack probe, over its epsilons up to one of them."""
+def expected_by_snapshot(probes: pd.DataFrame, probe: str, up_to: float) -> pd.DataFrame:
+    """Return run, step and expected with its limits: expected robustness over a probe's epsilons up to one of them."""
     rows = probes[probes["probe"] == probe]
     wide = rows.pivot(index=["run", "step"], columns="epsilon", values=["accuracy", "low", "high"])
     return expected_with_limits(wide, up_to).reset_index()

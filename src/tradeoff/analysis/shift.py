@@ -5,6 +5,9 @@ import pandas as pd
 
 from tradeoff.analysis.study_file import RUN_COLUMNS
 
+INSIDE = ("inside", "inside_low", "inside_high")
+OUTSIDE = ("outside", "outside_low", "outside_high")
+
 
 def shifted(rows: pd.DataFrame) -> pd.DataFrame:
     """Return, for each snapshot and shifted test set, accuracy there and on the run's own test set.
@@ -24,25 +27,35 @@ def shifted(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_over_test_sets(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per snapshot: the mean over its shifted test sets, beside accuracy on the run's own.
+    """Return one row per snapshot: the mean of accuracy over the run's shifted test sets, with 95% limits.
 
-    table: rows of `shifted`. Columns: of the run, probe, step; test_sets, how many; and those of `shifted` but
-    test_set. Test sets are different images, so they err independently: of k of them the half-widths are, on each
-    side, the root of the sum of squares, divided by k.
+    table: of `shifted`. Columns: of the run, step; test_sets, how many; inside and outside with their limits,
+    shares in [0, 1]. A test set of several probes counts once; steps that lack one of a run's test sets are left out.
+
+    # ASSUME: test sets are different images, so they err independently: on each side of the mean of k of them, their
+    half-widths add in quadrature and are divided by k. Limits averaged instead would be those of errors that all agree.
     """
-    keys = [*RUN_COLUMNS, "probe", "step"]
-    wide = table.assign(
-        below=(table["outside"] - table["outside_low"]) ** 2,
-        above=(table["outside_high"] - table["outside"]) ** 2,
+    keys = [*RUN_COLUMNS, "step"]
+    sets = table.drop_duplicates([*keys, "test_set"])
+    squares = {
+        "below": (sets["outside"] - sets["outside_low"]) ** 2,
+        "above": (sets["outside_high"] - sets["outside"]) ** 2,
+    }
+    means = (
+        sets.assign(**squares)
+        .groupby(keys, sort=False, dropna=False)
+        .agg(
+            test_sets=("test_set", "size"),
+            inside=("inside", "first"),
+            inside_low=("inside_low", "first"),
+            inside_high=("inside_high", "first"),
+            outside=("outside", "mean"),
+            below=("below", "sum"),
+            above=("above", "sum"),
+        )
+        .reset_index()
     )
-    means = wide.groupby(keys, sort=False, dropna=False).agg(
-        test_sets=("test_set", "nunique"),
-        **{name: (name, "first") for name in ("inside", "inside_low", "inside_high")},
-        outside=("outside", "mean"),
-        below=("below", "sum"),
-        above=("above", "sum"),
-    )
-    below, above = (np.sqrt(means.pop(side)) / means["test_sets"] for side in ("below", "above"))
-    return means.assign(
-        outside_low=means["outside"] - below, outside_high=means["outside"] + above
-    ).reset_index()
+    means = means[means["test_sets"] == means.groupby("run")["test_sets"].transform("max")]
+    below, above = (np.sqrt(means[side]) / means["test_sets"] for side in ("below", "above"))
+    limits = {"outside_low": means["outside"] - below, "outside_high": means["outside"] + above}
+    return means.assign(**limits).drop(columns=["below", "above"]).reset_index(drop=True)

@@ -12,9 +12,13 @@ from tradeoff.analysis.study_file import (
     StudyFile,
     budgets,
     budgets_probed,
+    epsilons,
+    expected_up_to,
+    headline,
     probes_of_kind,
     published_strategies,
     swept_families,
+    telling,
     threats,
 )
 from tradeoff.errors import UserError
@@ -52,6 +56,20 @@ FIGURES = {
     ),
     "frontiers": Entry(f"{_FIGURE}.frontiers", "Frontiers", "Trade-off", (_FRONTIERS, _AREAS), ("attack",)),
     "auc_heatmap": Entry(f"{_FIGURE}.auc_heatmap", "Trade-off AUC", "Trade-off", (_AREAS,), ("attack",)),
+    "auc_by_threat": Entry(
+        f"{_FIGURE}.auc_by_threat",
+        "Trade-off AUC under every threat",
+        "Trade-off",
+        (_AREAS,),
+        ("attack", "several threats"),
+    ),
+    "auc_by_parameters": Entry(
+        f"{_FIGURE}.auc_by_parameters",
+        "Trade-off AUC against parameters",
+        "Trade-off",
+        (_AREAS, _VARIANTS, _RUNS),
+        ("attack", "several strategies or variants"),
+    ),
     "task_complexity": Entry(
         f"{_FIGURE}.task_complexity",
         "Trade-off AUC by task complexity",
@@ -66,8 +84,29 @@ FIGURES = {
         (_PROBES,),
         ("attack", "several epsilons"),
     ),
+    "expected_robustness": Entry(
+        f"{_FIGURE}.expected_robustness",
+        "Expected robustness over fine-tuning",
+        "Trade-off",
+        (_PROBES,),
+        ("attack", "expected robustness"),
+    ),
     "shift": Entry(
         f"{_FIGURE}.shift", "In- and out-of-distribution accuracy", "Domain shift", (_PROBES,), ("shift",)
+    ),
+    "shift_trajectories": Entry(
+        f"{_FIGURE}.shift_trajectories",
+        "In- and out-of-distribution accuracy over fine-tuning",
+        "Domain shift",
+        (_PROBES,),
+        ("shift",),
+    ),
+    "shift_and_robustness": Entry(
+        f"{_FIGURE}.shift_and_robustness",
+        "Robust against out-of-distribution accuracy",
+        "Domain shift",
+        (_PROBES,),
+        ("attack", "shift"),
     ),
     "corruption_curves": Entry(
         f"{_FIGURE}.corruption_curves",
@@ -156,10 +195,13 @@ FIGURES = {
     ),
     "expected_trajectories": Entry(
         f"{_FIGURE}.expected_trajectories",
-        "Expected robustness over fine-tuning",
+        "Expected robustness over fine-tuning, by objective",
         _OBJECTIVES,
         (_PROBES,),
         ("robust", "ε_g probed"),
+    ),
+    "feature_strength": Entry(
+        f"{_FIGURE}.feature_strength", "How weak a non-robust feature may be", "Strategies", (_RUNS,)
     ),
 }
 
@@ -254,6 +296,31 @@ NEEDS: dict[str, tuple[Callable[[StudyFile], bool], str]] = {
     "several epsilons": (
         lambda study: len(threats(study)) > len(probes_of_kind(study, "attack")),
         "give an attack probe several epsilons",
+    ),
+    "several threats": (
+        lambda study: (
+            sum(
+                len(telling(study, probe, epsilons(study, probe)))
+                for probe in probes_of_kind(study, "attack")
+            )
+            > 1
+        ),
+        "give an attack probe several epsilons, or list several attack probes",
+    ),
+    "expected robustness": (
+        lambda study: (
+            bool(probes_of_kind(study, "attack"))
+            and sum(
+                size <= expected_up_to(study, headline(study).probe)
+                for size in epsilons(study, headline(study).probe)
+            )
+            > 1
+        ),
+        "give the attack probe of tradeoff.headline several epsilons up to tradeoff.expected_up_to",
+    ),
+    "several strategies or variants": (
+        lambda study: len({run["strategy"] for run in study["runs"]}) > 1,
+        "list several strategies in study.strategies, or give one a sweep",
     ),
     "several datasets": (
         lambda study: bool(study["tasks"]),

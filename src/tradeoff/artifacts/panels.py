@@ -79,19 +79,23 @@ def lay_pairs(
     return pairs
 
 
-def squares(titles: Sequence[str], x: str, y: str, height: float = 2.1) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one axes for each title, at most three abreast, labelled at its edges."""
-    rows = -(-len(titles) // abreast(len(titles)))
+def squares(
+    titles: Sequence[str], x: str, y: str, height: float = 2.1, columns: int | None = None
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one axes for each title, labelled at its edges; columns: where not as `abreast` has them."""
+    rows = -(-len(titles) // (columns or abreast(len(titles))))
     if len(titles) == 1:
         fig = figure(ONE_COLUMN, 1.1 + height)  # its key takes several lines
     else:
         fig = figure(TWO_COLUMNS, 0.6 + _fitting(height, LOWEST_SQUARE, rows))
-    return fig, lay_squares(fig, titles, x, y)
+    return fig, lay_squares(fig, titles, x, y, columns)
 
 
-def lay_squares(fig: FigureBase, titles: Sequence[str], x: str, y: str) -> list[Axes]:
+def lay_squares(
+    fig: FigureBase, titles: Sequence[str], x: str, y: str, columns: int | None = None
+) -> list[Axes]:
     """Fill a figure, or a part of one, with the axes of `squares`."""
-    columns = abreast(len(titles))
+    columns = columns or abreast(len(titles))
     rows = -(-len(titles) // columns)
     grid = fig.add_gridspec(rows, columns)
     made = []
@@ -136,15 +140,15 @@ def step_axis(axes: Axes, steps: Sequence[int]) -> None:
         return
     axes.set_xscale("symlog", linthresh=positive[0], linscale=0.4)
     axes.set_xlim(0, positive[-1] * 1.05)
-    ticks = [0, *_round_steps(positive[0], positive[-1])]
+    ticks = [0, *round_numbers(positive[0], positive[-1])]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.set_xticks([], minor=True)
 
 
-def _round_steps(first: int, last: int) -> list[int]:
-    """At most four round numbers between two steps: of 1, 2 and 5, of 1 and 3, or of 1 in each decade.
+def round_numbers(first: int, last: int) -> list[int]:
+    """Return at most four round numbers between two: of 1, 2 and 5, of 1 and 3, or else of 1 in each decade.
 
-    Where there are not two of them, the steps themselves.
+    Where there are not two of them, the two themselves.
     """
     candidates: list[int] = []
     for leading in ((1, 2, 5), (1, 3), (1,)):

@@ -6,7 +6,7 @@ import pandas as pd
 from tradeoff.analysis.adaptation import correlation
 from tradeoff.analysis.points import PANEL, points
 from tradeoff.analysis.seeds import over_seeds
-from tradeoff.analysis.shift import mean_over_test_sets, shifted
+from tradeoff.analysis.shift import INSIDE, OUTSIDE, mean_over_test_sets, shifted
 from tradeoff.analysis.study_file import probes_of_kind
 from tradeoff.artifacts.curves import images_noted
 from tradeoff.artifacts.looks import look
@@ -16,10 +16,7 @@ from tradeoff.artifacts.tables.counts import seeds_counted
 from tradeoff.artifacts.tables.shares import share_cells
 from tradeoff.artifacts.text import signed, two_noted
 
-SHARES = {
-    "In-distribution": ("inside", "inside_low", "inside_high"),
-    "Out-of-distribution": ("outside", "outside_low", "outside_high"),
-}
+SHARES = {"In-distribution": INSIDE, "Out-of-distribution": OUTSIDE}
 CORRELATIONS = {"r with accuracy": "with_accuracy", "r with robustness": "with_robustness"}
 
 
@@ -50,9 +47,7 @@ def make(results: Results) -> Table:
 
 def _tracked(results: Results, probed: pd.DataFrame) -> pd.DataFrame:
     """One row per panel and strategy: what the table shows, unrounded. probed: the rows of shift probes."""
-    # Test sets count once each, whichever probes have them.
-    pairs = shifted(probed).drop_duplicates(["run", "step", "test_set"]).assign(probe="shift")
-    snapshots = mean_over_test_sets(pairs)
+    snapshots = mean_over_test_sets(shifted(probed))
     if probes_of_kind(results.study, "attack"):
         attacked = points(results.probes, results.threat)[["run", "step", "robustness"]]
         snapshots = snapshots.merge(attacked, on=["run", "step"], how="left")
