@@ -66,12 +66,13 @@ for table in SET:
             study=rules.study.output,
             data=[f"{STUDY.root}/{file}" for file in TABLES[table].reads],
         output:
-            markdown=report(
-                f"{STUDY.root}/tables/{table}.md",
+            page=report(
+                f"{STUDY.root}/tables/{table}.html",
                 caption=f"../report/{table}.rst",
                 category=TABLES[table].category,
                 labels={"title": TABLES[table].title, "kind": "table"},
             ),
+            markdown=f"{STUDY.root}/tables/{table}.md",
             latex=f"{STUDY.root}/tables/{table}.tex",
             data=f"{STUDY.root}/tables/{table}.csv",
             record=f"{STUDY.root}/tables/{table}.record.json",
