@@ -170,6 +170,7 @@ rule write_explorer:
             figure=DRAWN,
             kind=["png", "record.json"],
         ),
+        expand(f"{STUDY.root}/tables/{{table}}.record.json", table=SET),
         expand(
             f"{STUDY.root}/runs/{{run}}/{{file}}",
             run=STUDY.runs,
@@ -181,7 +182,7 @@ rule write_explorer:
             for probe in STUDY.probes_of(run)
         ],
         [f"src/tradeoff/report/{part}" for part in ("page.html", "page.css", "page.js")],
-        expand("report/{figure}.rst", figure=DRAWN),
+        expand("report/{name}.rst", name=[*DRAWN, *SET]),
     output:
         page=f"{STUDY.root}/explorer.html",
         record=f"{STUDY.root}/explorer.record.json",
