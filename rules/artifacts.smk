@@ -67,12 +67,13 @@ for table in SET:
             study=rules.study.output,
             data=[f"{STUDY.root}/{file}" for file in TABLES[table].reads],
         output:
-            markdown=report(
-                f"{STUDY.root}/tables/{table}.md",
+            page=report(
+                f"{STUDY.root}/tables/{table}.html",
                 caption=f"../report/{table}.rst",
                 category=TABLES[table].category,
                 labels={"title": TABLES[table].title, "kind": "table"},
             ),
+            markdown=f"{STUDY.root}/tables/{table}.md",
             latex=f"{STUDY.root}/tables/{table}.tex",
             data=f"{STUDY.root}/tables/{table}.csv",
             record=f"{STUDY.root}/tables/{table}.record.json",
@@ -186,6 +187,7 @@ rule write_explorer:
             figure=DRAWN,
             kind=["png", "record.json"],
         ),
+        expand(f"{STUDY.root}/tables/{{table}}.record.json", table=SET),
         expand(
             f"{STUDY.root}/runs/{{run}}/{{file}}",
             run=STUDY.runs,
@@ -197,7 +199,7 @@ rule write_explorer:
             for probe in STUDY.probes_of(run)
         ],
         [f"src/tradeoff/report/{part}" for part in ("page.html", "page.css", "page.js")],
-        expand("report/{figure}.rst", figure=DRAWN),
+        expand("report/{name}.rst", name=[*DRAWN, *SET]),
     output:
         page=f"{STUDY.root}/explorer.html",
         record=f"{STUDY.root}/explorer.record.json",

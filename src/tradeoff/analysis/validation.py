@@ -1,6 +1,7 @@
 """How sure the validations in a run's log are: 95% limits of each accuracy and loss."""
 
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ def with_limits(training: pd.DataFrame) -> pd.DataFrame:
     where a row has no such validation.
     """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    limits: dict[str, object] = {}
+    limits: dict[str, Any] = {}
     for accuracy, loss, error, n in (CLEAN, ATTACKED):
         pairs = [_wilson(*pair) for pair in zip(training[accuracy], training[n], strict=True)]
         limits[f"{accuracy}_low"], limits[f"{accuracy}_high"] = np.array(pairs).reshape(-1, 2).T

@@ -89,7 +89,8 @@ def validated(training: pd.DataFrame, name: str, keys: Sequence[str]) -> pd.Data
     _, loss, _, n = ATTACKED if name in ATTACKED else CLEAN
     columns = {name: "value", f"{name}_low": "low", f"{name}_high": "high", n: "n"}
     rows = with_limits(training.dropna(subset=name))[[*keys, "seed", *columns]].rename(columns=columns)
-    return over_seeds(rows, keys, [("value", "low", "high")], highest=None if name == loss else 1.0)
+    joined = over_seeds(rows, keys, [("value", "low", "high")], highest=None if name == loss else 1.0)
+    return joined.astype(dict.fromkeys(("value", "low", "high", "n"), float))  # also where there are no rows
 
 
 def validated_noted(table: pd.DataFrame) -> str:

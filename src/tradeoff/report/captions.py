@@ -1,4 +1,4 @@
-"""What figures show and how to read them: the captions of Snakemake's report, report/<figure>.rst, as HTML."""
+"""What figures and tables show: the captions of Snakemake's report, report/<name>.rst, as HTML."""
 
 import re
 from pathlib import Path
@@ -16,9 +16,9 @@ MARKUP = (
 )
 
 
-def caption(figure: str, title: str) -> str:
-    """Return the caption of a figure of a study as paragraphs."""
-    text = escaped((FOLDER / f"{figure}.rst").read_text(encoding="utf-8").strip())
+def caption(name: str, title: str) -> str:
+    """Return the caption of a figure or table of a study as paragraphs."""
+    text = escaped((FOLDER / f"{name}.rst").read_text(encoding="utf-8").strip())
     for pattern, html in MARKUP:
         text = re.sub(pattern, html, text, flags=re.DOTALL)
     text = text.replace(escaped(TITLE), escaped(title))

@@ -5,6 +5,16 @@ from collections.abc import Iterable, Sequence
 
 from tradeoff.artifacts.tables import Cell, Table
 
+# Of a table that is a page of its own.
+STYLE = (
+    "body { margin: 1rem; color: #1b1b1b; background: #fff;"
+    " font: 1rem/1.5 system-ui, 'Segoe UI', 'Liberation Sans', Arial, sans-serif; }"
+    "table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }"
+    "th, td { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top; }"
+    "thead th { border-bottom: 1.5px solid; } tbody tr + tr td { border-top: 1px solid #ececec; }"
+    ".number { text-align: right; white-space: nowrap; } small, .caption { color: #5a5a5a; }"
+    ".caption { max-width: 60rem; } .scrolls { overflow-x: auto; }"
+)
 MARKS = {0: "{}", 1: "<strong>{}</strong>", 2: "<u>{}</u>"}
 
 
@@ -33,6 +43,12 @@ def plain_table(
         f'{about}<div class=scrolls tabindex=0 role=region aria-label="{label}"><table>'
         f"<thead><tr>{titles}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )
+
+
+def document(source: Table, title: str) -> str:
+    """Return a page with a table alone, for Snakemake's report, which shows other text as it is."""
+    head = f"<meta charset=utf-8><title>{escaped(title)}</title><style>{STYLE}</style>"
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{table(source)}</body></html>\n'
 
 
 def details(summary: str, content: str) -> str:

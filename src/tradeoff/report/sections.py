@@ -5,7 +5,8 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,25 @@ from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.style import PER_INCH
 from tradeoff.artifacts.text import interval
 from tradeoff.files import digest_of
+from tradeoff.probes.results import CONFIDENCE
 from tradeoff.report.captions import caption
+from tradeoff.report.costs import costs
 from tradeoff.report.html import details, escaped, plain_table, table
 from tradeoff.seals import read_checked, read_sealed, recorded_sum
 
 FLAGS = "flags"  # the table that has a section of its own
 SHORT = 12  # digits of a digest that a reader needs
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How pictures are shown: what share of their width as drawn (0: not at all), in which quality (None: exactly)."""
+
+    share: float
+    quality: int | None
+
+
+AS_DRAWN = Picture(1, None)
 
 
 def overview(results: Results) -> str:
@@ -49,30 +63,50 @@ def overview(results: Results) -> str:
     return f"<dl>{listed}</dl>" + _best(results)
 
 
+def uncertainty(results: Results) -> str:
+    """What intervals mean in this study."""
+    words = (
+        f"Bars, bands and brackets beside accuracy and robustness are {CONFIDENCE:.0%} intervals over test images, of"
+        " one run; those of means over ε or over corruptions are no tighter than that."
+    )
+    if threats(results.study):
+        settings = results.study["params"]["tradeoff"]
+        seeds = len({run["seed"] for run in results.study["runs"]})
+        widened = {
+            1: "; they do not cover what another seed would change",
+            2: ", and cover the areas of both seeds: two say little of the spread over seeds",
+        }.get(seeds, ", widened by the spread over seeds")
+        words += (
+            f" Those of trade-off AUC are {settings['confidence'] * 100:g}% intervals from a bootstrap over test"
+            f" images{widened}."
+            if settings["bootstrap"]
+            else " Trade-off AUC has none here, since params ask for no bootstrap."
+        )
+    return f"<p>{words} Strategies whose intervals overlap may well be equal.</p>"
+
+
 def tables(results: Results) -> str:
     """Every table the study supports, and what it would take to have the others."""
     study = results.study
-    shown = [
-        f'<h3 id="table-{name}">{escaped(TABLES[name].title)}</h3>'
-        + table(load(name, study, TABLES).make(results))
-        for name in available(study, TABLES)
-        if name != FLAGS
-    ]
-    return "\n".join(shown) + _missing(unavailable(study, TABLES), TABLES)
+    names = [name for name in available(study, TABLES) if name != FLAGS]
+    shown = [_table(results, name) for name in names]
+    return _contents("table", names, TABLES) + "\n".join(shown) + _missing(unavailable(study, TABLES), TABLES)
 
 
-def figures(results: Results) -> str:
+def figures(results: Results, picture: Picture = AS_DRAWN) -> str:
     """Every figure, as it was drawn for print, and how it came about."""
     study = results.study
-    shown = [_figure(results, name) for name in available(study, FIGURES)]
-    return "\n".join(shown) + _missing(unavailable(study, FIGURES), FIGURES)
+    names = available(study, FIGURES)
+    shown = [_figure(results, name, picture) for name in names]
+    about = _contents("figure", names, FIGURES) + _shrunk(picture)
+    return about + "\n".join(shown) + _missing(unavailable(study, FIGURES), FIGURES)
 
 
 def flags(results: Results) -> str:
     """What the probes found suspicious."""
     return (
         "<p>A flag is something that an honest evaluation should not show, and what to suspect. Look into it before"
-        " you trust that run.</p>" + table(load(FLAGS, results.study, TABLES).make(results))
+        " you trust that run.</p>" + _table(results, FLAGS)
     )
 
 
@@ -103,17 +137,17 @@ def provenance(results: Results) -> str:
 
 def cost(results: Results) -> str:
     """What the study took, in seconds of its jobs and hours of its devices."""
-    lines = list(_costs(results))
+    jobs = list(costs(results))
     totals: dict[str, tuple[int, float, float]] = {}
-    for rule, _, seconds, devices, _ in lines:
-        jobs, sum_, of_devices = totals.get(rule, (0, 0.0, 0.0))
-        totals[rule] = jobs + 1, sum_ + seconds, of_devices + seconds * devices
+    for job in jobs:
+        number, seconds, of_devices = totals.get(job.rule, (0, 0.0, 0.0))
+        totals[job.rule] = number + 1, seconds + job.seconds, of_devices + job.seconds * job.processes
     sums = [
-        [rule, f"{jobs:,}", f"{seconds:,.1f}", f"{seconds / jobs:,.1f}", f"{of_devices / 3600:,.2f}"]
-        for rule, (jobs, seconds, of_devices) in totals.items()
+        [rule, f"{number:,}", f"{seconds:,.1f}", f"{seconds / number:,.1f}", f"{of_devices / 3600:,.2f}"]
+        for rule, (number, seconds, of_devices) in totals.items()
     ]
-    each = [[rule, run, f"{seconds:,.2f}", str(devices)] for rule, run, seconds, devices, _ in lines]
-    machines = Counter(machine for *_, machine in lines)
+    each = [[job.rule, job.run, f"{job.seconds:,.2f}", str(job.processes)] for job in jobs]
+    machines = Counter(job.machine for job in jobs)
     on = "; ".join(f"{escaped(machine)} ({_count(n, 'job', 'jobs')})" for machine, n in machines.items())
     return (
         plain_table(["Rule", "Jobs", "Seconds", "Seconds a job", "Device-hours"], sums)
@@ -125,8 +159,8 @@ def cost(results: Results) -> str:
 
 SECTIONS: dict[str, Callable[[Results], str]] = {
     "overview": overview,
+    "uncertainty": uncertainty,
     "tables": tables,
-    "figures": figures,
     "flags": flags,
     "provenance": provenance,
     "cost": cost,
@@ -153,38 +187,87 @@ def _best(results: Results) -> str:
     )
 
 
-def _figure(results: Results, name: str) -> str:
+def _table(results: Results, name: str) -> str:
+    folder = results.root / "tables"
+    record = folder / f"{name}.record.json"
+    made = f"Table <code>{_short(recorded_sum(folder / f'{name}.csv', record))}</code>, set {_source(record)}"
+    links = _links(f"tables/{name}", {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"})
+    return (
+        f'<article id="table-{name}"><h3>{escaped(TABLES[name].title)}</h3>'
+        + table(load(name, results.study, TABLES).make(results))
+        + details("What it shows", caption(name, results.study["study"]["title"]))
+        + f"<p class=made>{made} {links}</p></article>"
+    )
+
+
+def _figure(results: Results, name: str, shown: Picture) -> str:
     folder = results.root / "figures"
     record = folder / f"{name}.record.json"
-    about = read_sealed(record)
     sha256 = recorded_sum(folder / f"{name}.png", record)
-    source, inches = _picture(read_checked(folder / f"{name}.png", sha256))
-    # As it was drawn, which need not be how today's code would draw it.
-    sources = [
-        f"{escaped(os.path.normpath(f'figures/{file}'))} <code>{_short(source)}</code>"
-        for file, source in about["from"].items()
-    ]
-    made = (
-        f"Picture <code>{_short(sha256)}</code>, drawn by code <code>{_short(about['code'])}</code>"
-        f" from {', '.join(sources)}."
-    )
-    links = ", ".join(f'<a href="figures/{name}.{kind}">{kind.upper()}</a>' for kind in ("pdf", "png", "csv"))
+    made = f"Picture <code>{_short(sha256)}</code>, drawn {_source(record)}"
+    links = _links(f"figures/{name}", {"pdf": "PDF", "png": "PNG", "csv": "CSV"})
     title = escaped(FIGURES[name].title)
     about_it = caption(name, results.study["study"]["title"])
+    content = read_checked(folder / f"{name}.png", sha256)
     return (
         f'<figure id="figure-{name}"><h3>{title}</h3>'
-        f'<img alt="{title}; its numbers are in figures/{name}.csv" style="--inches: {inches:.3f}" src="{source}">'
-        f"<figcaption>{about_it}<p class=made>{made} Beside this page: {links}.</p></figcaption></figure>"
+        + (_image(content, shown, f"{title}; its numbers are in figures/{name}.csv") if shown.share else "")
+        + f"<figcaption>{about_it}<p class=made>{made} {links}</p></figcaption></figure>"
     )
 
 
-def _picture(png: bytes) -> tuple[str, float]:
-    """The source of an <img>, a PNG as lossless WebP, which takes half the bytes; and how wide it was drawn."""
+def _source(record: Path) -> str:
+    """What a record says an artifact was made with and from, which need not be what today's code would do."""
+    about = read_sealed(record)
+    sources = [
+        f"{escaped(os.path.normpath(f'{record.parent.name}/{file}'))} <code>{_short(source)}</code>"
+        for file, source in about["from"].items()
+    ]
+    return f"by code <code>{_short(about['code'])}</code> from {', '.join(sources)}."
+
+
+def _links(path: str, kinds: dict[str, str]) -> str:
+    """Links to what lies beside the page: path.ending for each ending, called as it says."""
+    links = (f'<a href="{path}.{ending}">{kind}</a>' for ending, kind in kinds.items())
+    return f"Beside this page: {', '.join(links)}."
+
+
+def _image(png: bytes, shown: Picture, alt: str) -> str:
+    """An <img> as wide as it was drawn, a PNG as WebP, which without loss takes half the bytes."""
     smaller = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as picture:
-        picture.convert("RGB").save(smaller, "WEBP", lossless=True)
-        inches = picture.width / PER_INCH
-    return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode()}", inches
+    with Image.open(io.BytesIO(png)) as drawn:
+        picture = drawn.convert("RGB")
+    inches = picture.width / PER_INCH
+    if shown.share < 1:
+        picture = picture.resize(
+            [max(1, round(side * shown.share)) for side in picture.size], Image.Resampling.LANCZOS
+        )
+    kind = {"lossless": True} if shown.quality is None else {"quality": shown.quality}
+    picture.save(smaller, "WEBP", **kind)
+    source = f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode()}"
+    return f'<img alt="{alt}" style="--inches: {inches:.3f}" src="{source}">'
+
+
+def _shrunk(picture: Picture) -> str:
+    """What pictures lost, for a page that would be too large with them as drawn."""
+    if picture == AS_DRAWN:
+        return ""
+    lost = (
+        "are left out"
+        if not picture.share
+        else "are shown in lower quality"
+        if picture.share == 1
+        else f"are shown at {picture.share:.0%} of their resolution"
+    )
+    return f"<p class=hint>To keep this page small, pictures {lost}; the files that their links name are whole.</p>"
+
+
+def _contents(kind: str, names: Iterable[str], registry: dict[str, Entry]) -> str:
+    """Links to the figures or tables of a section."""
+    links = "".join(
+        f'<li><a href="#{kind}-{name}">{escaped(registry[name].title)}</a></li>' for name in names
+    )
+    return f'<nav class=contents aria-label="{kind.capitalize()}s"><ul>{links}</ul></nav>' if links else ""
 
 
 def _missing(refused: dict[str, str], registry: dict[str, Entry]) -> str:
@@ -210,23 +293,6 @@ def _seeds(numbers: set[int]) -> str:
 
 def _record(results: Results, run: dict[str, Any]) -> dict[str, Any]:
     return read_sealed(results.root / "runs" / run["run"] / "run.json")
-
-
-def _costs(results: Results) -> Iterator[tuple[str, str, float, int, str]]:
-    """Rule, run, seconds, number of devices and machine of every job that says what it took."""
-    for run in results.study["runs"]:
-        name = run["run"]
-        yield _cost("fine_tune", name, results.root / "runs" / name / "cost.json", "train_seconds")
-        for probe in run["probes"]:
-            path = results.root / "probes" / name / f"{probe}.cost.json"
-            yield _cost(f"probe ({probe})", name, path, "seconds")
-
-
-def _cost(rule: str, run: str, path: Path, key: str) -> tuple[str, str, float, int, str]:
-    record = read_sealed(path)
-    hardware = record["hardware"]
-    machine = hardware.get("gpu") or f"{hardware['cores']} cores, {hardware['processor']}"
-    return rule, run, float(record[key]), record.get("processes", 1), str(machine)  # a probe has one process
 
 
 def _short(digest: Any) -> str:

@@ -36,5 +36,5 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         style.key(fig, results.families)
     what = f"{results.attack_label}: mean accuracy over ε from 0 to {format_epsilon(up_to)}"
     seeds = seeds_noted(table) + two_noted(table["seeds"])
-    style.note(fig, f"{what}; {images_noted(table)}; bands: 95% intervals{seeds}")
+    style.note(fig, f"{what}; {images_noted(table)}; bands: intervals of at least 95%{seeds}")
     return fig, table

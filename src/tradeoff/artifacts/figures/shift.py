@@ -44,7 +44,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         shown, columns = table, _columns(places)
         dataset = _only_dataset(places)
         titles = [_title(results, panel, test_set, dataset) for panel, test_set in places]
-        about = f"{f'domains of {dataset_label(results.study, dataset)}: ' if dataset else ''}trained on → tested on; {images_noted(probed)}"
+        whose = f"domains of {dataset_label(results.study, dataset)}: " if dataset else ""
+        about = f"{whose}trained on → tested on; {images_noted(probed)}"
     fig, grid = squares(
         titles, "In-distribution accuracy (%)", "Out-of-distribution accuracy (%)", columns=columns
     )
