@@ -174,7 +174,7 @@ def test_a_source_s_shifted_test_sets_stand_in_one_row_and_its_dataset_is_named_
     assert rows[:3] == rows[:1] * 3
     assert rows[3:] == rows[3:4] * 3
     assert rows[0] > rows[3]
-    assert fig.get_supxlabel().startswith("domains of pacs")
+    assert fig.get_supxlabel().startswith("domains of PACS")
 
 
 def test_the_mean_over_many_test_sets_is_drawn_with_its_own_interval(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_the_mean_over_many_test_sets_is_drawn_with_its_own_interval(tmp_path: P
         corruptions=(),
     )
     fig, data = draw(results, "shift")
-    assert [axes.get_title() for axes in fig.axes if axes.axison] == [f"pacs.{name}" for name in "abcde"]
+    assert [axes.get_title() for axes in fig.axes if axes.axison] == [f"PACS, {name}" for name in "abcde"]
     last = data[(data["dataset"] == "pacs.a") & (data["step"] == 10)]
     half = np.sqrt(((last["outside"] - last["outside_low"]) ** 2).sum()) / 3
     ((_, y, low, _),) = error_bars(fig.axes[0], look("full").colour)
@@ -239,7 +239,7 @@ def test_every_threat_has_its_place_where_strategies_stand_side_by_side(sweep: P
     middle = x.mean(axis=0)
     assert middle[2] - middle[1] > middle[1] - middle[0]  # a gap between the probes
     ticks = [tick.label1.get_text() for tick in fig.axes[0].xaxis.get_minor_ticks()]
-    assert ticks == ["pgd", "square"]
+    assert [" ".join(tick.split()) for tick in ticks] == ["PGD-15, ℓ∞", "Square, 5,000 queries, ℓ∞"]
     assert overlaps(fig) == []
 
 

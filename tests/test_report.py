@@ -269,7 +269,7 @@ def test_expected_robustness_stops_where_params_say_and_needs_several_epsilons(
         write_sealed(tmp_path / "study" / "study.json", study)
         measures = explorable(Results(tmp_path / "study"))["measures"]
         labels[up_to] = [one["label"] for one in measures if one["key"] == "pgd expected"]
-    assert labels == {"4/255": ["Expected robustness: pgd, ε from 0 to 4/255"], "1/255": []}
+    assert labels == {"4/255": ["Expected robustness: PGD-15, ℓ∞, ε from 0 to 4/255"], "1/255": []}
 
 
 def test_accuracy_is_stored_once_for_each_run(root: Path) -> None:
@@ -628,7 +628,10 @@ def test_the_arrow_keys_walk_through_snapshots_in_words_and_in_all_plots(browser
     plot.send_keys(Keys.ARROW_DOWN)
     assert browser.find_element(By.ID, "snapshot").text.startswith("Linear, step 10 ")
     for name in ("frontier", "accuracy", "robustness"):
-        assert "step 10" in browser.find_element(By.CSS_SELECTOR, f"#{name} .hoverlayer").text
+        shown = f"#{name} .hoverlayer"  # Plotly takes its time where keys follow each other fast
+        WebDriverWait(browser, 5).until(
+            lambda at, shown=shown: "Linear, step 10" in at.find_element(By.CSS_SELECTOR, shown).text
+        )
     curve = next(
         curve
         for curve in in_page(browser)

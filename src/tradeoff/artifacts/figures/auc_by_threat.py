@@ -1,5 +1,6 @@
 """Trade-off AUC of every strategy under every threat of the study, side by side."""
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,8 +23,8 @@ from tradeoff.params.epsilon import format_epsilon
 HIGHEST, LOWEST, MOST_ROWS = 2.4, 0.9, 7
 # Places on x: between two probes; what the strategies at one threat take of a place at most, and inches of each.
 GAP, TOGETHER, ASIDE = 0.6, 0.7, 0.09
-# Inches of a place from which on the name of a perturbation size lies in it.
-LYING = 0.4
+# Inches of a place from which on the name of a perturbation size lies in it; letters of an attack's name in an inch.
+LYING, LETTERS = 0.4, 18
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -49,7 +50,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
         _draw_strategies(axes, panel.rows(table), results.families, aside)
         axes.set_title(in_lines(panel.name, columns))
-        _threat_axis(axes, labelled, named=index + columns >= len(panels), upright=inches < LYING)
+        _threat_axis(axes, labelled, named=index + columns >= len(panels), inches=inches)
         by_dataset.setdefault(panel.dataset, []).append(axes)
     for alike in by_dataset.values():
         fit_values(alike, percent=False)
@@ -101,9 +102,10 @@ def _draw_strategies(axes: Axes, rows: pd.DataFrame, families: list[str], aside:
 
 
 def _threat_axis(
-    axes: Axes, places: Mapping[tuple[str, float], float], *, named: bool, upright: bool
+    axes: Axes, places: Mapping[tuple[str, float], float], *, named: bool, inches: float
 ) -> None:
-    """Mark the threats on x by their perturbation sizes, and below these their attacks by name."""
+    """Mark the threats on x by their perturbation sizes, and below these their attacks by name; inches: of a place."""
+    upright = inches < LYING
     axes.set_xlim(-0.5, max(places.values()) + 0.5)
     axes.grid(visible=False, axis="x")
     sizes = [format_epsilon(size) for _, size in places]
@@ -112,8 +114,11 @@ def _threat_axis(
     for (attack, _), place in places.items():
         groups.setdefault(attack, []).append(place)
     axes.xaxis.remove_overlapping_locs = False  # a probe's name may stand below one of its sizes
-    axes.set_xticks([float(np.mean(group)) for group in groups.values()], [*groups], minor=True)
-    axes.tick_params(axis="x", which="minor", length=0, pad=30 if upright else 16)
+    names = [
+        textwrap.fill(name, max(6, int(LETTERS * inches * len(group)))) for name, group in groups.items()
+    ]
+    axes.set_xticks([float(np.mean(group)) for group in groups.values()], names, minor=True)
+    axes.tick_params(axis="x", which="minor", length=0, pad=36 if upright else 16)
     axes.tick_params(axis="x", which="both", labelbottom=named)
     if named:
         axes.set_xlabel("Attack and the size ε of its perturbation")
