@@ -1,6 +1,7 @@
 """The container files: one base and the same steps in both, and an install step that gives all that a study needs."""
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -57,8 +58,27 @@ def test_both_take_the_same_steps_from_the_same_files():
 def test_both_set_the_environment_of_make():
     (docker,) = instructions("ENV")
     (apptainer,) = section("environment")
-    assert set(apptainer.split()[1:]) == set(docker.split()) - {"HOME=/tmp"}
+    assert set(apptainer.split()[1:]) == set(docker.split()) - {"HOME=/tmp", "LOGNAME=tradeoff"}
     assert "OMP_WAIT_POLICY := PASSIVE" in (ROOT / "Makefile").read_text()
+
+
+def test_a_user_without_a_name_has_one_and_a_home():
+    """As in `docker run --user 1234:1234`: Snakemake and torch ask who it is, and the image does not know."""
+    (docker,) = instructions("ENV")
+    given = dict(word.split("=", 1) for word in docker.split())
+    nobody = max(entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid < 60_000) + 1
+    asked = "print(getpass.getuser(), os.path.expanduser('~'))"
+    environment = {"HOME": given["HOME"], "LOGNAME": given["LOGNAME"]}
+    if os.geteuid() == 0:
+        said = subprocess.run(
+            ["python3", "-c", f"import getpass, os; os.setuid({nobody}); {asked}"],
+            env=environment | {"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+        )
+        assert said.stdout.split() == [given["LOGNAME"], given["HOME"]], said.stderr
+    else:
+        pytest.skip("only root can become somebody whom nobody knows")
 
 
 def test_nothing_runs_as_root():
