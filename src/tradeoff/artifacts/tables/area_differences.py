@@ -42,7 +42,12 @@ def make(results: Results) -> Table:
         f" {APART}: the interval leaves out 0. Differs from: how many other strategies, so marked, over all datasets."
         f" {_count(pairs, confidence)} The best is picked on the same test images, and so a little too good."
     )
-    header = [*map(str.capitalize, shown), "Strategy", *datasets, "Differs from"]
+    header = [
+        *map(str.capitalize, shown),
+        "Strategy",
+        *map(results.dataset_labels.__getitem__, datasets),
+        "Differs from",
+    ]
     return Table(caption, header, rows, pairs, left=len(shown) + 1)
 
 
