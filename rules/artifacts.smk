@@ -91,7 +91,7 @@ for table in SET:
 # Whoever asks for what the study cannot support is told what it takes, before anything runs.
 for kind, registry, endings in (
     ("figure", FIGURES, ("png", "pdf", "csv", "record.json")),
-    ("table", TABLES, ("md", "tex", "csv", "record.json")),
+    ("table", TABLES, ("html", "md", "tex", "csv", "record.json")),
 ):
     for artifact, how in unavailable(SUMMARY, registry).items():
 

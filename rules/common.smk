@@ -128,15 +128,17 @@ def show_progress():
 
     def say():
         jobs = list(workflow.scheduler.running)
-        for job in jobs:
+        for job in sorted(jobs, key=lambda job: job.jobid):
             since.setdefault(job, len(since))
         at_work = [
             (f"{job.rule} {'/'.join(job.wildcards)}".strip(), [*map(Path, job.log)])
             for job in sorted(jobs, key=since.get)
-            if job.log
+            if not job.is_group() and job.log
         ]
         # Through Snakemake's own log, so that lines stay whole.
-        if text := glance(at_work, workflow.scheduler.finished_jobs, len(workflow.dag)):
+        if text := glance(
+            at_work, workflow.scheduler.finished_jobs, len(workflow.dag), STUDY.name
+        ):
             logger.info(text)
 
     # A file or a pipe has no use for many.

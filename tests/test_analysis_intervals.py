@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.stats import pearsonr
 
 from tradeoff.analysis.frontier import tradeoff_auc
 from tradeoff.analysis.intervals import (
-    pearson_interval,
     percentile_interval,
     resampled_shares,
     resamples,
@@ -86,18 +84,3 @@ def test_two_seeds_are_both_covered_with_what_samples_leave_open() -> None:
 
 def test_one_seed_leaves_the_sampling_interval_as_it_is() -> None:
     assert with_seeds(0.3, (0.2, 0.5), [0.3]) == (0.2, 0.5)
-
-
-@pytest.mark.parametrize("n", [4, 9, 40])
-def test_the_interval_of_a_correlation_is_scipys(n: int) -> None:
-    noise = np.random.default_rng(n)
-    a = noise.standard_normal(n)
-    found = pearsonr(a, a + noise.standard_normal(n))
-    low, high = found.confidence_interval(0.9)
-    assert pearson_interval(found.statistic, n, 0.9) == pytest.approx((low, high))
-
-
-def test_a_correlation_of_three_pairs_or_a_perfect_one_has_no_interval() -> None:
-    assert np.isnan(pearson_interval(0.5, 3)).all()
-    assert np.isnan(pearson_interval(1.0, 30)).all()
-    assert np.isnan(pearson_interval(-1.0, 30)).all()

@@ -118,15 +118,15 @@ def test_a_glance_shows_what_jobs_at_work_said_last_and_counts_the_rest(tmp_path
         *((f"figure_{number}", [tmp_path / "none yet"]) for number in range(4)),
     ]
     os.utime(tmp_path / "b", (NOW - 30, NOW - 30))
-    assert glance(at_work, 12, 49).splitlines() == [
+    assert glance(at_work, 12, 49, "mine").splitlines() == [
         "12 of 49 jobs done, at work:",
         "    fine_tune digits/lora: steps: 340/846, 3.1/s, 2:43 left",
         "    probe_batch_0: snapshot 3/9",
         f"    gather: ?[2J{'x' * 196}",
-        "    and 4 more: make status",
+        "    and 4 more: make status STUDY=mine",
     ]
-    assert glance([], 49, 49) == ""
-    assert glance(at_work[3:4], 48, 49).splitlines()[1] == "    figure_0: starting"
+    assert glance([], 49, 49, "mine") == ""
+    assert glance(at_work[3:4], 48, 49, "mine").splitlines()[1] == "    figure_0: starting"
 
 
 def test_now_and_then_it_speaks_until_it_is_told_to_end() -> None:

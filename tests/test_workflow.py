@@ -56,6 +56,7 @@ def test_a_second_time_there_is_nothing_to_do(finished):
         ("results/tiny/figures/ramps.pdf", "figure ramps"),
         ("table_recipes", "table recipes"),
         ("results/tiny/tables/recipes.tex", "table recipes"),
+        ("results/tiny/tables/recipes.html", "table recipes"),
     ],
 )
 def test_what_the_study_cannot_support_is_refused_in_one_line_before_anything_runs(

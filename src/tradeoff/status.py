@@ -96,10 +96,10 @@ def report(study: Study, root: Path = Path(), now: float | None = None) -> list[
     return lines
 
 
-def glance(at_work: Sequence[tuple[str, Sequence[Path]]], done: int, of: int) -> str:
+def glance(at_work: Sequence[tuple[str, Sequence[Path]]], done: int, of: int, study: str) -> str:
     """Return some lines for the terminal: how many jobs are done, and what those at work said last.
 
-    at_work: name and logs of each, the longest at work first; of more than SHOWN the others are only counted. An empty
+    at_work: name and logs of each, those seen first at first; of more than SHOWN the others are only counted. An empty
     string when nothing is at work.
     """
     if not at_work:
@@ -110,7 +110,7 @@ def glance(at_work: Sequence[tuple[str, Sequence[Path]]], done: int, of: int) ->
         plain = "".join(each if each.isprintable() else "?" for each in says[:LONGEST])
         lines.append(f"    {name}: {plain or 'starting'}")
     if len(at_work) > SHOWN:
-        lines.append(f"    and {len(at_work) - SHOWN} more: make status")
+        lines.append(f"    and {len(at_work) - SHOWN} more: make status STUDY={study}")
     return "\n".join(lines)
 
 

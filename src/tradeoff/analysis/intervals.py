@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtrit
 
 Floats = NDArray[np.float64]
 # So many seeds, or cells, tell their spread well enough for an interval.
@@ -46,19 +46,6 @@ def percentile_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[fl
     tail = (1 - confidence) / 2
     low, high = np.quantile(array, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def pearson_interval(r: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the interval of Pearson's correlation r of n pairs by Fisher's transformation.
-
-    Its limits are tanh(artanh r ± z / √(n - 3)), z the normal quantile. NaN and NaN for fewer than four pairs, and
-    where |r| is 1. Pairs have to be independent, and about normal.
-    """
-    if n < 4 or not abs(r) < 1:
-        return np.nan, np.nan
-    half = float(ndtri((1 + confidence) / 2)) / np.sqrt(n - 3)
-    middle = np.arctanh(r)
-    return float(np.tanh(middle - half)), float(np.tanh(middle + half))
 
 
 def with_seeds(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr
 from scipy.stats import rankdata
 
 FEWEST = 3  # of two points every rank correlation is 1 or -1
@@ -23,7 +23,7 @@ def rank_correlations(
     """Return a table with columns `rho_<value>_<measure>` and `p_<value>_<measure>`, the same within each group.
 
     rho is the correlation of ranks, equal values sharing their mean rank, in [-1, 1]; p is two-sided, see
-    `spearman_p`. Rows that lack either are left out. nan for fewer than three rows, or where either never changes.
+    `spearman`. Rows that lack either are left out. nan for fewer than three rows, or where either never changes.
     """
     table = table.reset_index(drop=True)
     for measure, value in itertools.product(measures, values):
@@ -50,21 +50,6 @@ def spearman(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
         return rho, float(2 * stdtr(n - 2, -abs(rho) * np.sqrt((n - 2) / left)))
     found = _scaled(a, b[_orders(n)])
     return rho, float(np.mean(np.abs(found) >= abs(rho) - ROUNDING))
-
-
-def least_telling(n: int, level: float = 0.05) -> float:
-    """Return the smallest |rho| of n points without ties whose two-sided p is below `level`; nan where none is."""
-    if n < FEWEST:
-        return float("nan")
-    if n > EXACT_UP_TO:
-        t = float(stdtrit(n - 2, 1 - level / 2))
-        return t / float(np.sqrt(n - 2 + t**2))
-    ranks = np.arange(n)
-    sizes = np.sort(np.abs(_scaled(ranks, _orders(n))))
-    # Of each size, the share of orders that reach it.
-    shares = 1 - np.searchsorted(sizes, sizes - ROUNDING) / len(sizes)
-    telling = sizes[shares < level]
-    return float(telling[0]) if len(telling) else float("nan")
 
 
 @cache

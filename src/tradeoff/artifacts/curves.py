@@ -92,3 +92,16 @@ def seeds_noted(table: pd.DataFrame) -> str:
     """Say how many seeds were averaged, if more than one was."""
     most = int(table["seeds"].max())
     return f", joined over up to {most} seeds" if most > 1 else ""
+
+
+def sets_noted(means: pd.DataFrame, probed: pd.DataFrame) -> str:
+    """Say how many shifted test sets accuracy out of distribution is a mean of, and how many images they have.
+
+    means: of `shift.mean_over_test_sets`; probed: what it was made from, rows of the shift probes.
+    """
+    counts = sorted({int(count) for count in means["test_sets"]})
+    images = images_noted(probed[probed["test_set"] != probed["dataset"]])
+    if counts == [1]:
+        return f"out of distribution: one shifted test set, {images}"
+    many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return f"out of distribution: mean over {many} shifted test sets, {images} in each"

@@ -9,7 +9,6 @@ from matplotlib.ticker import MaxNLocator
 
 from tradeoff.analysis.adaptation import adaptation, correlation, transfer
 from tradeoff.analysis.cells import finals
-from tradeoff.analysis.intervals import pearson_interval
 from tradeoff.analysis.study_file import budgets, probes_of_kind
 from tradeoff.artifacts import style
 from tradeoff.artifacts.comparisons import method_key, ordered
@@ -18,7 +17,7 @@ from tradeoff.artifacts.limits import fit_values
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.panels import in_lines
 from tradeoff.artifacts.results import Results
-from tradeoff.artifacts.text import interval, signed
+from tradeoff.artifacts.text import signed
 from tradeoff.params.epsilon import format_epsilon
 
 LABEL = 30  # letters of a line along one of the axes
@@ -27,10 +26,10 @@ LABEL = 30  # letters of a line along one of the axes
 def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Draw a row of axes for each ε_g: clean accuracy, then adversarial accuracy under every attack probe.
 
-    Each point is a run. r: Pearson's correlation over the robust runs of an axes, of all cells, with its interval by
-    Fisher's transformation; the delay of
-    standard fine-tuning is 0 by definition. A run that never adapted counts as shown, with its last epoch. Most
-    delays are a few whole epochs, so each method has a place of its own beside its delay.
+    Each point is a run. r: Pearson's correlation over the robust runs of an axes, of all cells; it describes these
+    runs, which share cells and seeds, and has no interval. The delay of standard fine-tuning is 0 by definition. A run
+    that never adapted counts as shown, with its last epoch. Most delays are a few whole epochs, so each method has a
+    place of its own beside its delay.
     """
     adapted = adaptation(results.study, results.training)
     probes = probes_of_kind(results.study, "attack")
@@ -62,8 +61,8 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     style.note(
         fig,
         f"one point per run, last snapshots; {images_noted(table)}; {_seeds(table)}; bars: 95% intervals over images;"
-        " brackets: 95% intervals of r over runs; objectives stand side by side at their delay; hollow: it never"
-        " adapted, so its delay is longer",
+        " r describes these runs, which are not independent; objectives stand side by side at their delay; hollow: it"
+        " never adapted, so its delay is longer",
     )
     return fig, table
 
@@ -79,10 +78,7 @@ def _related(rows: pd.DataFrame, measure: str, columns: int) -> str:
     r = correlation(kept["delay"], kept[measure])
     if pd.isna(r):
         return ""
-    limits = interval(*pearson_interval(r, len(kept)), 2)
-    return "\n" + in_lines(
-        " ".join(filter(None, [f"r = {signed(r, 2)}", limits, f"(n = {len(kept)})"])), columns
-    )
+    return "\n" + in_lines(f"r = {signed(r, 2)} (n = {len(kept)})", columns)
 
 
 def _aside(table: pd.DataFrame) -> dict[str, float]:

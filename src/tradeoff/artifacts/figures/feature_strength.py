@@ -11,8 +11,8 @@ from tradeoff.artifacts.labels import label_ends
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 
-# Name, share of the weights that change (k / d), colour and line: as many as tell the extremes.
-CASES = (("k = 0", 0.0, "#0072B2", "-"), ("k = d", 1.0, "#000000", "--"))
+# Name, share of the weights that change (k / d), grey and line: as many as tell the extremes. Colours are strategies'.
+CASES = (("k = 0", 0.0, "0.35", "-"), ("k = d", 1.0, "0.35", "--"))
 FEATURES = 768  # d of the first axes: the width of a ViT-B
 ACCURACY = 0.99
 
@@ -47,7 +47,8 @@ def _accuracies(axes: Axes) -> pd.DataFrame:
         values = [averaged_accuracy(eta, FEATURES * (1 + share)) for eta in strengths]
         axes.plot(strengths, [100 * value for value in values], color=colour, linestyle=line)
         parts.append(pd.DataFrame({"strength": strengths, "accuracy": values, "k_over_d": share}))
-    axes.axhline(100 * ACCURACY, color="0.6", linewidth=0.6)
+    axes.axhline(100 * ACCURACY, color="0.75", linewidth=0.6)
+    axes.annotate(f"{ACCURACY:.0%}", (0.002, 100 * ACCURACY - 1), va="top", fontsize=6, color="0.45")
     axes.set(xlabel="Strength η", ylabel="Accuracy (%)", title=f"d = {FEATURES}", ylim=(50, 100.5))
     return pd.concat(parts).assign(features=FEATURES, quantity="accuracy")
 

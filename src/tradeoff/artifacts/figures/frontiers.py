@@ -33,11 +33,12 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         columns = (areas[name] for name in ("auc", "low", "high"))
         rank(grid[0], zip(*columns, map(look, areas["family"]), strict=True), below=True)
     tabled = not single and _key(fig, results, areas)
-    two = two_noted(areas["seeds"]) if single else ""
+    confidence = results.study["params"]["tradeoff"]["confidence"] * 100
+    ranked = f"; brackets: {confidence:g}% intervals{two_noted(areas['seeds'])}" if single else ""
     images = images_noted(areas.rename(columns={"samples": "n"}))
     style.note(
         fig,
-        f"{results.threat_label}; {images}; faint: other snapshots, as far as the axes go; bars: 95% intervals{two}"
+        f"{results.threat_label}; {images}; faint: other snapshots, as far as the axes go; bars: 95% intervals{ranked}"
         f"{'; areas: largest bold, intervals in figure auc_heatmap' if tabled else ''}",
     )
     return fig, table

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from tradeoff.analysis.shift import INSIDE, OUTSIDE, mean_over_test_sets, shifted
 from tradeoff.analysis.study_file import dataset_label, probes_of_kind
 from tradeoff.artifacts import style
-from tradeoff.artifacts.curves import images_noted
-from tradeoff.artifacts.figures.shift_trajectories import sets_noted
+from tradeoff.artifacts.curves import images_noted, sets_noted
 from tradeoff.artifacts.panels import squares
 from tradeoff.artifacts.results import Panel, Results
 from tradeoff.artifacts.run_paths import draw_paths, end_of
@@ -45,17 +44,20 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         dataset = _only_dataset(places)
         titles = [_title(results, panel, test_set, dataset) for panel, test_set in places]
         whose = f"domains of {dataset_label(results.study, dataset)}: " if dataset else ""
-        about = f"{whose}trained on → tested on; {images_noted(probed)}"
+        outside = images_noted(probed[probed["test_set"] != probed["dataset"]])
+        about = (
+            f"{whose}trained on → tested on; in distribution: {own}; out of distribution: {outside} in each"
+        )
     fig, grid = squares(
         titles, "In-distribution accuracy (%)", "Out-of-distribution accuracy (%)", columns=columns
     )
     for axes, (panel, test_set) in zip(grid, places, strict=True):
         rows = panel.rows(shown)
-        axes.axline((0, 0), slope=1, color="0.5", linewidth=0.6, linestyle=":")
+        axes.axline((0, 0), slope=1, color="0.7", linewidth=0.6)
         draw_paths(axes, rows[rows["test_set"] == test_set], INSIDE, OUTSIDE)
         axes.set(xlim=(0, end_of(shown, INSIDE)), ylim=(0, end_of(shown, OUTSIDE)))
     style.key(fig, results.families)
-    style.note(fig, f"{about}; a line per run, with its last snapshot and 95% intervals; dotted: equal")
+    style.note(fig, f"{about}; a line per run, with its last snapshot and 95% intervals; straight: equal")
     return fig, table
 
 

@@ -8,8 +8,7 @@ from tradeoff.analysis.points import points
 from tradeoff.analysis.shift import OUTSIDE, mean_over_test_sets, shifted
 from tradeoff.analysis.study_file import probes_of_kind
 from tradeoff.artifacts import style
-from tradeoff.artifacts.curves import images_noted
-from tradeoff.artifacts.figures.shift_trajectories import sets_noted
+from tradeoff.artifacts.curves import images_noted, sets_noted
 from tradeoff.artifacts.panels import squares
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.run_paths import draw_paths, end_of
@@ -21,7 +20,9 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     means = mean_over_test_sets(shifted(probed))[["run", "step", "test_sets", *OUTSIDE]]
     table = points(results.probes, results.threat).merge(means, on=["run", "step"], validate="one_to_one")
     panels = [panel for panel in results.panels if len(panel.rows(table))]
-    fig, grid = squares([panel.name for panel in panels], "Shifted accuracy (%)", "Robust accuracy (%)")
+    fig, grid = squares(
+        [panel.name for panel in panels], "Out-of-distribution accuracy (%)", "Robust accuracy (%)"
+    )
     for axes, panel in zip(grid, panels, strict=True):
         draw_paths(axes, panel.rows(table), OUTSIDE, ROBUSTNESS)
         axes.set(xlim=(0, end_of(table, OUTSIDE)), ylim=(0, end_of(table, ROBUSTNESS)))

@@ -7,7 +7,7 @@ from tradeoff.analysis.points import snapshot_means
 from tradeoff.analysis.shift import INSIDE, OUTSIDE, mean_over_test_sets, shifted
 from tradeoff.analysis.study_file import probes_of_kind
 from tradeoff.artifacts import style
-from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted
+from tradeoff.artifacts.curves import draw_curves, images_noted, seeds_noted, sets_noted
 from tradeoff.artifacts.panels import paired, step_axis
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.text import two_noted
@@ -19,7 +19,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     means = mean_over_test_sets(shifted(probed))
     table = snapshot_means(means, [INSIDE, OUTSIDE])
     panels = [panel for panel in results.panels if len(panel.rows(table))]
-    fig, pairs = paired(panels, "Accuracy (%)", "Shifted accuracy (%)", "Fine-tuning step")
+    fig, pairs = paired(panels, "Accuracy (%)", "Out-of-distribution\naccuracy (%)", "Fine-tuning step")
     for panel, pair in zip(panels, pairs, strict=True):
         rows = panel.rows(table)
         for axes, values in zip(pair, (INSIDE, OUTSIDE), strict=True):
@@ -34,16 +34,3 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         f"in distribution: {own}; {sets_noted(means, probed)}; bands: 95% intervals{seeds}",
     )
     return fig, table
-
-
-def sets_noted(means: pd.DataFrame, probed: pd.DataFrame) -> str:
-    """Say how many shifted test sets accuracy out of distribution is a mean of, and how many images they have.
-
-    means: of `shift.mean_over_test_sets`; probed: what it was made from, rows of the shift probes.
-    """
-    counts = sorted({int(count) for count in means["test_sets"]})
-    images = images_noted(probed[probed["test_set"] != probed["dataset"]])
-    if counts == [1]:
-        return f"out of distribution: one shifted test set, {images}"
-    many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-    return f"out of distribution: mean over {many} shifted test sets, {images} in each"

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tradeoff.analysis.points import under
-from tradeoff.analysis.rank_correlation import least_telling, rank_correlations
+from tradeoff.analysis.rank_correlation import rank_correlations
 from tradeoff.artifacts import style
 from tradeoff.artifacts.curves import End, images_noted
 from tradeoff.artifacts.labels import label_ends, name_places
@@ -16,6 +16,8 @@ from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.text import signed, two_noted
 
 # What is on x, with its name and whether it is a share; `similarity` only where any upstream data are known.
+CORRELATED = "; side by side at a dataset; numbers: rank correlation over datasets; *: p < 5%"
+TELLING = 0.05
 MEASURES = {"separability": "Class separability", "similarity": "Similarity to upstream data"}
 # What is on y, with its name, and what turns it into the units of the axis.
 VALUES = {"auc": ("Trade-off AUC", 1.0), "above_average": ("Above average (%)", 100.0)}
@@ -73,7 +75,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
     style.note(
         fig,
         f"{results.threat_label}; {results.objective_labels[objective]}; {images}; bars: {confidence:g}% intervals"
-        f"{two_noted(drawn['seeds'])}{_correlated(drawn) if named else ''}{_unknown(drawn)}",
+        f"{two_noted(drawn['seeds'])}{CORRELATED if named else ''}{_unknown(drawn)}",
     )
     return fig, table
 
@@ -98,7 +100,8 @@ def _draw_points(axes: Axes, part: pd.DataFrame, measure: str, value: str) -> li
         axes.plot(x, y, color=one.colour, linestyle=one.line, linewidth=0.5, alpha=0.5)
         axes.errorbar(x, y, yerr=bars, color=one.colour, marker=one.marker, linestyle="", elinewidth=0.6)
         rho = points[f"rho_{value}_{measure}"].iloc[0]
-        said = "" if pd.isna(rho) else f" {signed(rho, 2)}"
+        sure = "*" if points[f"p_{value}_{measure}"].iloc[0] < TELLING else ""
+        said = "" if pd.isna(rho) else f" {signed(rho, 2)}{sure}"
         ends.append((x.iloc[-1], y.iloc[-1], one.label + said, one.colour))
     return ends
 
@@ -112,13 +115,6 @@ def _apart(places: NDArray[np.float64], strategies: int) -> NDArray[np.float64]:
     nearest = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
     result: NDArray[np.float64] = np.minimum(0.006 * np.ptp(places), 0.6 * nearest / max(strategies - 1, 1))
     return result
-
-
-def _correlated(drawn: pd.DataFrame) -> str:
-    n = drawn["dataset"].nunique()
-    least = least_telling(n)
-    telling = "too few for p < 5%" if np.isnan(least) else f"p < 5% from ±{least:.2f} on"
-    return f"; side by side at a dataset; numbers: rank correlation over {n} datasets, {telling}"
 
 
 def _unknown(drawn: pd.DataFrame) -> str:
