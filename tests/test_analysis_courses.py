@@ -82,6 +82,24 @@ def test_a_planted_fall_lies_in_its_interval_as_often_as_it_says(monkeypatch: py
     assert 0.84 < inside / 200 < 0.96
 
 
+def test_a_peak_at_the_last_snapshot_is_no_certainty_that_nothing_falls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = {
+        "params": {"study": {"probes": ["pgd"]}, "probes": {"pgd": {"kind": "attack", "epsilons": [0.1]}}},
+        "runs": [
+            dict.fromkeys(("dataset", "backbone", "objective", "family", "strategy", "variant", "run"), "a")
+            | {"seed": 0, "probes": {"pgd": ""}}
+        ],
+    }
+    rising = flicker(0, [0.1, 0.4, 0.9], n=200)
+    monkeypatch.setattr("tradeoff.analysis.courses.read_attack_outcomes", lambda _: rising)
+    row = courses(study, Path(), 0.9).iloc[0]  # type: ignore[arg-type]
+    assert row["fall"] == 0
+    assert np.isnan([row["fall_low"], row["fall_high"]]).all()
+    assert row["rise_low"] < row["rise"] < row["rise_high"]
+
+
 def test_the_table_has_every_strategy_under_every_threat_with_seeds_joined(tmp_path: Path) -> None:
     write_study(tmp_path, strategies=("full", "lora"), seeds=(0, 1, 2), n=40)
     study = Results(tmp_path).study

@@ -60,6 +60,7 @@ def test_the_best_strategy_has_the_largest_area(root: Path) -> None:
     assert found["pacs.photo/best/strategy"].text.lower() == best["family"]
     assert found["pacs.photo/best/auc"].text == f"{best['auc']:.3f}"
     limits = found[f"pacs.photo/{best['family']}/auc_interval"].text
+    assert found[f"pacs.photo/{best['family']}/auc_interval"].value == [best["low"], best["high"]]
     assert limits == f"[{best['low']:.3f}, {best['high']:.3f}]"
 
 
@@ -220,6 +221,11 @@ def test_onset_and_delay_are_read_off_the_logs(robust: Path) -> None:
     assert "cars, standard/lora-rank4/delay" not in found  # 0 by definition
 
 
+# What stands in backticks beside the names of numbers: files, tables, and parts of a panel's name.
+NOT_NAMES = {"numbers", "metrics", "json", "adaptation", "rise_and_fall", "_interval", "low", "high"}
+NOT_NAMES |= {"cars", "swin_b", "epsilon4_255"}
+
+
 def test_the_page_names_every_kind_of_number_and_no_other(root: Path, robust: Path) -> None:
     page = (Path(__file__).parents[1] / "docs/how-to/write-a-paper.md").read_text()
     table = page[page.index("### Names of numbers") :]
@@ -227,6 +233,8 @@ def test_the_page_names_every_kind_of_number_and_no_other(root: Path, robust: Pa
     found = {name.removesuffix("_interval") for each in (root, robust) for name in numbers(Results(each))}
     last = {re.sub(r"_[48]_255$", "_4_255", name.split("/")[-1]) for name in found}
     assert last <= named
+    others = {word for name in found for word in re.findall(r"[a-z_0-9]+", name)} | NOT_NAMES
+    assert named - others == set()
     assert {"pairs_by_chance", "auc_minus_best", "p_of_w", "severity", "adapted"} <= last
 
 

@@ -104,7 +104,7 @@ def test_every_table_is_written_in_three_forms_and_again_byte_for_byte(
 def test_the_auc_table_prints_the_areas_and_marks_the_best_of_each_column(root: Path) -> None:
     areas = pd.read_csv(root / "tables" / "pareto_auc.csv")
     lines = (root / "tables" / "auc.md").read_text().splitlines()
-    assert lines[2] == "| Epsilon | Strategy | Handwritten digits | PACS, photo | Above average (%) |"
+    assert lines[2] == "| ε | Strategy | Handwritten digits | PACS, photo | Above average (%) |"
     block = areas[(areas["dataset"] == "digits") & np.isclose(areas["epsilon"], 4 / 255)]
     best = block.loc[block["auc"].idxmax()]
     printed = [line for line in lines if line.startswith("| 4/255 |")]
@@ -126,7 +126,7 @@ def test_an_auc_table_too_long_for_a_page_keeps_the_headline_threat_and_the_csv_
         f"{area:.3f}" for area in headline.loc[headline["dataset"] == "cars", "auc"]
     ]
     caption = (robust / "tables" / "auc.md").read_text().splitlines()[0]
-    assert "probe PGD-15, ℓ∞, epsilon 4/255" in caption
+    assert "attack PGD-15, ℓ∞, ε 4/255" in caption
     assert "The other threats are in auc.csv." in caption
     assert len(pd.read_csv(robust / "tables" / "auc.csv")) == len(areas)
     assert "auc.csv" not in (root / "tables" / "auc.md").read_text()
@@ -150,7 +150,7 @@ def test_the_table_of_variants_prints_their_areas_and_marks_the_best_of_each_str
     pareto_auc.main(["--results", str(tmp_path), "--bootstrap", "20"])
     areas = Results(tmp_path).variants
     table = variant_auc.make(Results(tmp_path))
-    assert table.header == ["Epsilon", "Strategy", "Variant", "a", "b"]
+    assert table.header == ["ε", "Strategy", "Variant", "a", "b"]
     block = [row for row in table.rows if (row[0].text, row[1].text) == ("4/255", "LoRA")]
     assert [row[2].text for row in block] == ["rank 4", "rank 8"]
     for column, dataset in ((3, "a"), (4, "b")):
@@ -470,7 +470,7 @@ def test_differences_from_the_best_are_those_of_the_areas_and_marked_where_they_
     areas = under(results.areas, results.threat).set_index(["dataset", "family"])["auc"]
     pairs = under(pd.read_csv(root / "tables" / "auc_differences.csv"), results.threat)
     header, _, *rows = rows_of(root, "area_differences")
-    assert header == ["Strategy", "digits", "pacs.photo", "Differs from"]
+    assert header == ["Strategy", "Handwritten digits", "PACS, photo", "Differs from"]
     marked = 0
     for row, family in zip(rows, ("full", "lora", "ia3", "my_own"), strict=True):
         for cell, dataset in zip(map(plain, row[1:3]), ("digits", "pacs.photo"), strict=True):
@@ -495,9 +495,9 @@ def test_differences_from_the_best_are_those_of_the_areas_and_marked_where_they_
         assert row[3] == f"{(own['low'] * own['high'] > 0).sum()} of 6"
     assert marked
     caption = (root / "tables" / "area_differences.md").read_text().splitlines()[0]
-    # Of four strategies there are six pairs on each of two datasets; 5% of them is less than one.
+    # Of four strategies there are six pairs on each of two datasets, and 5% of twelve is 0.6.
     assert f"Of all 12 pairs {(pairs['low'] * pairs['high'] > 0).sum()} differ" in caption
-    assert "where 1 would by chance" in caption
+    assert "where 0.6 would by chance" in caption
 
 
 def test_a_pair_is_the_same_whichever_of_the_two_stands_first() -> None:

@@ -798,6 +798,20 @@ def test_nothing_is_wider_than_the_screen(browser: WebDriver, width: int) -> Non
     )
     # The plots follow the window a moment later.
     WebDriverWait(browser, 5).until(lambda _: max(browser.execute_script(script)) <= width)  # type: ignore[no-untyped-call]
+    # Nor is the name of an axis cut, whatever stands there.
+    inside = """
+        return [...document.querySelectorAll(".plot")].flatMap((plot) => {
+          const box = plot.getBoundingClientRect();
+          return [...plot.querySelectorAll(".xtitle, .ytitle")].map((title) => title.getBoundingClientRect())
+            .map((one) => one.top >= box.top - 1 && one.bottom <= box.bottom + 1
+              && one.left >= box.left - 1 && one.right <= box.right + 1);
+        });
+    """
+    for option in browser.find_elements(By.CSS_SELECTOR, "#measure option"):
+        choose(browser, "measure", str(option.get_attribute("value")))  # type: ignore[no-untyped-call]
+        titles = WebDriverWait(browser, 5).until(lambda _: browser.execute_script(inside))  # type: ignore[no-untyped-call]
+        assert len(titles) > 4
+        assert all(titles), option.get_attribute("value")  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture

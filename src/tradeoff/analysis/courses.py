@@ -90,5 +90,10 @@ def _joined(seeds: Sequence[dict[str, Any]], confidence: float) -> dict[str, flo
 
 
 def _half_width(changes: NDArray[Any], confidence: float) -> float:
-    """How far a mean of changes, (n,), may be off."""
+    """How far a mean of changes, (n,), may be off; NaN where all are alike, which is no certainty.
+
+    So are falls where a peak is at the last snapshot: 0 for every sample.
+    """
+    if np.ptp(changes) == 0:
+        return float("nan")
     return float(ndtri((1 + confidence) / 2) * changes.std(ddof=1) / np.sqrt(len(changes)))

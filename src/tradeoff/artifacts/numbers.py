@@ -18,11 +18,10 @@ from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import escaped
 from tradeoff.artifacts.tables.adaptation import OVER_SEEDS, adapted, over_runs
-from tradeoff.artifacts.tables.area_differences import against, by_chance, compared
-from tradeoff.artifacts.tables.objective_means import compared as comparable
-from tradeoff.artifacts.tables.objective_means import means
+from tradeoff.artifacts.tables.area_differences import against, by_chance, pairs_of
+from tradeoff.artifacts.tables.objective_means import comparable_cells, means
 from tradeoff.artifacts.tables.paired_tests import of_study
-from tradeoff.artifacts.text import interval, signed
+from tradeoff.artifacts.text import few, interval, signed
 from tradeoff.params.epsilon import format_epsilon
 
 AREAS = 3  # decimals of an area
@@ -45,9 +44,12 @@ _PREAMBLE = r"""% The numbers of study {study}: \input this file, then write \tr
 
 @dataclass(frozen=True)
 class Number:
-    """One number: its value, unrounded where results are, and as it is printed (shares in percent)."""
+    """One number: its value, unrounded where results are, and as it is printed (shares in percent).
 
-    value: float | int | str | None
+    value: of limits both of them, lower and upper; None where there is none.
+    """
+
+    value: float | int | str | list[float] | None
     text: str
 
 
@@ -101,8 +103,7 @@ def _areas(results: Results) -> Numbers:
         for row in records:
             for strategy in strategies_of[panel, row["family"]]:
                 found[f"{panel}/{strategy}/auc"] = _number(row["auc"], AREA)
-                limits = interval(row["low"], row["high"], AREAS)
-                found[f"{panel}/{strategy}/auc_interval"] = _words(limits)
+                found[f"{panel}/{strategy}/auc_interval"] = _limits(row["low"], row["high"], AREAS)
         found[f"{panel}/best/strategy"] = _words(look(records[0]["family"]).label)
         found[f"{panel}/best/auc"] = _number(records[0]["auc"], AREA)
     return found
@@ -110,10 +111,10 @@ def _areas(results: Results) -> Numbers:
 
 def _differences(results: Results) -> Numbers:
     """How many pairs of strategies differ in area beyond paired intervals; how far each lies below the best."""
-    pairs = compared(results)
+    pairs = pairs_of(results)
     confidence = results.study["params"]["tradeoff"]["confidence"]
     expected = by_chance(pairs, confidence)
-    found = _pairs("", pairs) | {"pairs_by_chance": Number(expected, f"{expected:.0f}")}
+    found = _pairs("", pairs) | {"pairs_by_chance": Number(expected, few(expected))}
     best = dict(_panels(results, under(results.areas, results.threat)))
     strategies_of = _strategies(results)
     for panel, rows in _panels(results, pairs):
@@ -125,7 +126,7 @@ def _differences(results: Results) -> Numbers:
             for strategy in strategies_of[panel, family]:
                 place = f"{panel}/{strategy}/auc_minus_best"
                 found[place] = Number(difference, signed(difference, AREAS))
-                found[f"{place}_interval"] = _words(interval(low, high, AREAS))
+                found[f"{place}_interval"] = _limits(low, high, AREAS)
     return found
 
 
@@ -142,7 +143,7 @@ def _courses(results: Results) -> Numbers:
         found[f"{place}/course_peak"] = _share(row["peak"])
         for name in CHANGES:
             found[f"{place}/{name}"] = _points(row[name])
-            found[f"{place}/{name}_interval"] = _limits(row[f"{name}_low"], row[f"{name}_high"])
+            found[f"{place}/{name}_interval"] = _percent_limits(row[f"{name}_low"], row[f"{name}_high"])
     return found
 
 
@@ -160,7 +161,7 @@ def _objectives(results: Results) -> Numbers:
 def _means(results: Results) -> Numbers:
     """Means over cells of each method at each ε_g."""
     found: Numbers = {}
-    _, cells = comparable(results)
+    _, cells = comparable_cells(results)
     for budget, rows in cells.groupby("epsilon_g"):
         for row in means(rows).to_dict("records"):
             place = f"means/{_epsilon(budget)}/{row['method']}"
@@ -178,7 +179,7 @@ def _tests(results: Results) -> Numbers:
         pair = f"{row['first']}-{row['second']}"
         place = f"tests/{_epsilon(row['epsilon_g'])}/{pair}/{row['measure']}"
         found[f"{place}/difference"] = _points(row["mean"])
-        found[f"{place}/difference_interval"] = _limits(row["low"], row["high"])
+        found[f"{place}/difference_interval"] = _percent_limits(row["low"], row["high"])
         found |= {f"{place}/{name}": _count(row[key]) for name, key in (("cells", "n"), ("wins", "wins"))}
         for name, key, pattern in (
             ("t", "t", ".2f"),
@@ -202,7 +203,7 @@ def _adaptation(results: Results) -> Numbers:
         for name in OVER_SEEDS if row["objective_family"] != "standard" else ("onset",):
             found[f"{place}/{name}"] = names[name](row[name])
             low, high = row[f"{name}_low"], row[f"{name}_high"]
-            limits = _limits(low, high) if name == "severity" else _words(interval(low, high, 1))
+            limits = _percent_limits(low, high) if name == "severity" else _limits(low, high, 1)
             found[f"{place}/{name}_interval"] = limits
     return found
 
@@ -245,7 +246,7 @@ def as_latex(study: str, found: Mapping[str, Number]) -> str:
 
 
 def _with_limits(name: str, row: Mapping[Any, Any], measure: str) -> Numbers:
-    limits = _limits(row[f"{measure}_low"], row[f"{measure}_high"])
+    limits = _percent_limits(row[f"{measure}_low"], row[f"{measure}_high"])
     return {name: _share(row[measure]), f"{name}_interval": limits}
 
 
@@ -262,9 +263,14 @@ def _points(value: float) -> Number:
     return Number(None, "—") if pd.isna(value) else Number(float(value), signed(value * 100, 1))
 
 
-def _limits(low: float, high: float) -> Number:
-    """Limits of a share, or of a difference of shares, in percent."""
-    return _words(interval(low * 100, high * 100, 1))
+def _percent_limits(low: float, high: float) -> Number:
+    """Limits of a share, or of a difference of shares, printed in percent."""
+    return _limits(low, high, 1, 100)
+
+
+def _limits(low: float, high: float, decimals: int, scale: float = 1) -> Number:
+    found = None if pd.isna(low) or pd.isna(high) else [float(low), float(high)]
+    return Number(found, interval(low * scale, high * scale, decimals))
 
 
 def _number(value: float, pattern: str, scale: float = 1) -> Number:

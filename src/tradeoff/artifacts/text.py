@@ -26,3 +26,8 @@ def two_noted(counts: Iterable[int], what: str = "seeds") -> str:
     counts: of each number shown, how many were joined.
     """
     return f"; with two {what} they just span both" if any(1 < n < STUDENT_FROM for n in counts) else ""
+
+
+def few(count: float) -> str:
+    """Return how many are expected, `0.6` or `12`: below ten with a decimal, where whole ones would say too little."""
+    return f"{count:.1f}" if count < 10 else f"{count:.0f}"

@@ -67,7 +67,7 @@ def explorable(results: Results, every: int = 1) -> dict[str, Any]:
     epsilons, shifted test sets, and means over corruptions, each in the group of its probe.
     runs: what each is, how many parameters it trains, and the seconds it took, times processes.
     courses: a run's accuracy at each snapshot, once for all measures that agree on it.
-    curves: a run's robustness by one measure, at the snapshots of a course, or at those that `at` lists. A snapshot
+    curves: a run's robustness by one measure (robustness_n: on other images than accuracy, so many), at the snapshots of a course, or at those that `at` lists. A snapshot
     is `best` when no other of the same family and seed, within its panel, beats it in both. Shares are in [0, 1].
     areas: trade-off AUC and its limits (null without a bootstrap) by threat, panel, and family or, of a swept
     family, strategy as well.
@@ -172,11 +172,14 @@ def _expected(results: Results, probe: str, up_to: float) -> pd.DataFrame:
 
 
 def _shifts(results: Results) -> dict[tuple[str, str], pd.DataFrame]:
-    """Tables like those of `points`, by shift probe and shifted test set."""
+    """Tables like those of `points`, by shift probe and shifted test set, of which robustness_n is the size."""
     probes = results.probes
     rows = shifted(probes[probes["probe"].isin(probes_of_kind(results.study, "shift"))])
-    about = probes[probes["epsilon"] == 0][["run", "probe", "test_set", "step", "epoch", "n"]]
-    rows = rows.merge(about, on=["run", "probe", "test_set", "step"])
+    about = probes[probes["epsilon"] == 0][["run", "probe", "dataset", "test_set", "step", "epoch", "n"]]
+    own = about[about["test_set"] == about["dataset"]].drop(columns=["dataset", "test_set"])
+    sizes = about.rename(columns={"n": "robustness_n"}).drop(columns=["dataset", "epoch"])
+    rows = rows.merge(own, on=["run", "probe", "step"], validate="many_to_one")
+    rows = rows.merge(sizes, on=["run", "probe", "test_set", "step"], validate="one_to_one")
     sources = ("inside", "inside_low", "inside_high", "outside", "outside_low", "outside_high")
     rows = rows.rename(columns=dict(zip(sources, ACCURACY + ROBUSTNESS, strict=True)))
     return {(str(p), str(t)): part for (p, t), part in rows.groupby(["probe", "test_set"], sort=False)}
@@ -210,6 +213,8 @@ def _curves(
         } | {share: _rounded(part[share]) for share in ACCURACY}
         number, _ = courses.setdefault(str(course), (len(courses), course))
         curve: dict[str, Any] = {"measure": measure.key, "course": number}
+        if "robustness_n" in part:
+            curve["robustness_n"] = int(part["robustness_n"].iloc[0])
         if every > 1:
             kept = part["best"].to_numpy() | (np.arange(len(part)) % every == 0)
             kept[-1] = True

@@ -11,7 +11,7 @@
     const run = data.runs[course.run];
     const kept = (values) => (curve.at ? curve.at.map((i) => values[i]) : values);
     const shared = Object.fromEntries(["step", "epoch", "accuracy", "low", "high"].map((key) => [key, kept(course[key])]));
-    return { ...data.panels[run.panel], ...run, ...curve, ...shared, run: course.run, n: course.n };
+    return { ...data.panels[run.panel], ...run, ...curve, ...shared, run: course.run, n: course.n, of: curve.robustness_n || course.n };
   });
   const ALL = "*"; // every objective; params allow no such name
   const CHOICES = ["dataset", "backbone", "objective"];
@@ -110,9 +110,10 @@
     curves = everyCurve.filter((curve) => curve.measure === chosen("measure") && belongs(curve) && wanted.has(curve.family));
     at = null;
     element("snapshot").textContent = "";
-    const n = [...new Set(curves.map((curve) => curve.n))];
+    const counts = (key) => [...new Set(curves.map((curve) => curve[key]))].join(" or ");
+    const others = counts("of") === counts("n") ? "" : `, ${counts("of")} of the others`;
     element("choice").textContent = [...CHOICES.map((key) => element(key).selectedOptions[0].label), measure().label,
-      curves.length ? `n = ${n.join(" or ")} test images` : "no run of this choice"].join(" · ");
+      curves.length ? `n = ${counts("n")} test images${others}` : "no run of this choice"].join(" · ");
     for (const curve of curves) curve.x = placed(curve);
     element("solid").textContent = across()
       ? "Large markers are last snapshots; a thin line joins those of a run, step by step."
@@ -261,10 +262,12 @@
     const among = (limit) => curves.flatMap((curve) => limit(curve).filter((share, i) => share !== null && (across() || curve.best[i])));
     const floor = (low) => (among(low).length ? Math.max(0, 5 * Math.floor((100 * Math.min(...among(low)) - 1) / 5)) : 0);
     const ceiling = (high) => Math.min(101, 1 + 100 * Math.max(0.02, ...among(high)));
-    const horizontal = across() ? `${plain(across().robustness)}, %` : "Accuracy (%)";
+    // The threat on a line of its own, where a phone's plot would cut it.
+    const inLines = (text) => plain(text).replace(/ \((.*)\)$/, " (%)<br>$1").replace(/^([^%]*)$/, "$1 (%)");
+    const horizontal = across() ? inLines(across().robustness) : "Accuracy (%)";
     Plotly.react("frontier", frontierTraces(), layout(
       { title: { text: horizontal }, range: [floor((curve) => curve.x.low), ceiling((curve) => curve.x.high)] },
-      { title: { text: `${plain(robustness)}, %` }, range: [floor((curve) => curve.robustness_low), ceiling((curve) => curve.robustness_high)] }), CONFIG);
+      { title: { text: inLines(robustness) }, range: [floor((curve) => curve.robustness_low), ceiling((curve) => curve.robustness_high)] }), CONFIG);
     Plotly.react("accuracy", stepTraces("accuracy", "low", "high"), layout(stepAxis(), { title: { text: "Accuracy (%)" } }), CONFIG);
     Plotly.react("robustness", stepTraces("robustness", "robustness_low", "robustness_high"),
       layout(stepAxis(), { title: { text: "%" } }), CONFIG);

@@ -11,7 +11,7 @@ from tradeoff.artifacts.results import Results
 from tradeoff.artifacts.tables import Cell, Table
 from tradeoff.artifacts.tables.auc import DECIMALS
 from tradeoff.artifacts.tables.counts import counted
-from tradeoff.artifacts.text import interval, signed, two_noted
+from tradeoff.artifacts.text import few, interval, signed, two_noted
 
 # Whatever a block of rows is of; its columns are datasets.
 BLOCKS = ["backbone", "objective"]
@@ -24,7 +24,7 @@ def make(results: Results) -> Table:
     A cell is the strategy's area minus the largest of its panel. The last column counts, over datasets, the other
     strategies that it differs from, so that the pairs the cells leave out are counted too; the CSV has them.
     """
-    pairs = compared(results)
+    pairs = pairs_of(results)
     areas = under(results.areas, results.threat)
     datasets = list(dict.fromkeys(panel.dataset for panel in results.panels))
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
@@ -51,7 +51,7 @@ def make(results: Results) -> Table:
     return Table(caption, header, rows, pairs, left=len(shown) + 1)
 
 
-def compared(results: Results) -> pd.DataFrame:
+def pairs_of(results: Results) -> pd.DataFrame:
     """Return each pair of strategies in each panel under the headline threat, once: first minus second.
 
     Columns: panel, probe, epsilon, family, other, difference, low, high, and differs: the interval leaves out 0.
@@ -107,5 +107,5 @@ def _count(pairs: pd.DataFrame, confidence: float) -> str:
         return "Without a bootstrap there are no intervals."
     return (
         f"Of all {len(pairs)} pairs {pairs['differs'].sum()} differ beyond their intervals, where"
-        f" {by_chance(pairs, confidence):.0f} would by chance."
+        f" {few(by_chance(pairs, confidence))} would by chance."
     )

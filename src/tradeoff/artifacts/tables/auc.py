@@ -18,7 +18,7 @@ from tradeoff.params.epsilon import format_epsilon
 
 DECIMALS = 3
 # What has rows of its own, where it varies.
-BLOCKS = ["backbone", "objective", "probe", "epsilon"]
+BLOCKS = {"backbone": "Backbone", "objective": "Objective", "probe": "Attack", "epsilon": "ε"}
 
 
 def make(results: Results) -> Table:
@@ -43,7 +43,7 @@ def make(results: Results) -> Table:
     areas = areas.assign(probe=areas["probe"].map(results.attack_labels))
     shown = [key for key in BLOCKS if areas[key].nunique() > 1]
     rows = []
-    for keys, block in areas.groupby(BLOCKS, sort=False):
+    for keys, block in areas.groupby([*BLOCKS], sort=False):
         first = [words(key, value) for key, value in zip(BLOCKS, keys, strict=True) if key in shown]
         rows += [[*map(Cell, first), *cells] for cells in _block(block, datasets, results.families)]
     confidence = results.study["params"]["tradeoff"]["confidence"]
@@ -54,7 +54,7 @@ def make(results: Results) -> Table:
         f" averaged over datasets. Bold: best; underlined: second.{left_out}{audit_note(results)}"
     )
     header = [
-        *map(str.capitalize, shown),
+        *map(BLOCKS.__getitem__, shown),
         "Strategy",
         *map(results.dataset_labels.__getitem__, datasets),
         "Above average (%)",
@@ -98,5 +98,9 @@ def words(key: str, value: object) -> str:
 
 def shared(areas: pd.DataFrame, shown: list[str]) -> str:
     """Say for the caption what all rows share: the keys of blocks that are not `shown` in columns."""
-    same = [f"{key} {words(key, areas[key].iloc[0])}" for key in BLOCKS if key not in shown]
+    same = [
+        f"{title.lower()} {words(key, areas[key].iloc[0])}"
+        for key, title in BLOCKS.items()
+        if key not in shown
+    ]
     return "; " + ", ".join(same) if same else ""

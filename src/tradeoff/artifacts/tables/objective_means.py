@@ -24,7 +24,7 @@ def make(results: Results) -> Table:
 
     Only objectives that every cell has at that ε_g count, so that means compare like with like.
     """
-    ends, cells = compared(results)
+    ends, cells = comparable_cells(results)
     data = pd.concat(list(_groups(results, cells)), ignore_index=True)
     titles: dict[str, tuple[str, ...]] = {
         name.capitalize(): (name, f"{name}_low", f"{name}_high") for name in MEASURES
@@ -45,7 +45,7 @@ def make(results: Results) -> Table:
     return Table(caption, ["ε_g", "Mean over", "Objective", "Cells", *columns], rows, data, left=3)
 
 
-def compared(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
+def comparable_cells(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the ends of runs in every cell (`cells.final_means`), and those of them that means may compare."""
     ends = final_means(results.study, results.probes, results.threat.probe).dropna(subset="adversarial")
     return ends, complete(ends)

@@ -35,10 +35,12 @@ def make(results: Results) -> Table:
             sets = Cell(str(row["test_sets"]))
             rows.append([Cell(panel.name), Cell(name), sets, *(column[index] for column in columns)])
     robust = f", and with robust accuracy ({results.threat_label}) there" if len(shown) > 1 else ""
+    own = probed["test_set"] == probed["dataset"]
+    images = f"{images_noted(probed[own])} of its own, {images_noted(probed[~own])} in a shifted set"
     caption = (
         f"{results.study['study']['title']}: accuracy in percent at the last snapshot on the run's own test set, and"
         f" its mean over the shifted ones, with 95% intervals{two_noted(data['seeds'])};"
-        f" {images_noted(probed)} in a set, {seeds_counted(data)}. r: Pearson's correlation, over a run's snapshots, of"
+        f" {images}, {seeds_counted(data)}. r: Pearson's correlation, over a run's snapshots, of"
         f" that mean with accuracy on its own test set{robust}; a mean over seeds, which describes these"
         " snapshots and has no interval. Bold: best of its dataset; underlined: second."
     )

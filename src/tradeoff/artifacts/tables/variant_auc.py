@@ -35,7 +35,7 @@ def make(results: Results) -> Table:
         f" Bold: best of its strategy; underlined: second.{audit_note(results)}"
     )
     header = [
-        *map(str.capitalize, shown),
+        *map(BLOCKS.__getitem__, shown),
         "Strategy",
         "Variant",
         *map(results.dataset_labels.__getitem__, datasets),
