@@ -67,8 +67,9 @@ def explorable(results: Results, every: int = 1) -> dict[str, Any]:
     epsilons, shifted test sets, and means over corruptions, each in the group of its probe.
     runs: what each is, how many parameters it trains, and the seconds it took, times processes.
     courses: a run's accuracy at each snapshot, once for all measures that agree on it.
-    curves: a run's robustness by one measure (robustness_n: on other images than accuracy, so many), at the snapshots of a course, or at those that `at` lists. A snapshot
-    is `best` when no other of the same family and seed, within its panel, beats it in both. Shares are in [0, 1].
+    curves: a run's robustness by one measure (robustness_n: on other images than accuracy, so many), at the snapshots
+    of a course, or at those that `at` lists. A snapshot is `best` when no other of the same family and seed, within its
+    panel, beats it in both. Shares are in [0, 1].
     areas: trade-off AUC and its limits (null without a bootstrap) by threat, panel, and family or, of a swept
     family, strategy as well.
     every: curves keep one snapshot in so many, the last, and those that are best.
