@@ -1,5 +1,6 @@
 """`make figures` with stand-ins for Python and Snakemake: what it starts, in which order, and what stops it."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
 PYTHON = """#!/bin/bash
 echo "$2" >> started
 [[ $* != *--disk* ]] || exit "$(cat disk)"
@@ -35,7 +37,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def figures(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", "figures"], cwd=folder, capture_output=True, text=True)
+    # Not as a part of the `make test` that may run this: it would say which folder it enters and leaves.
+    environment = {name: value for name, value in os.environ.items() if name not in OUTER}
+    return subprocess.run(["make", "figures"], cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def test_a_disk_too_small_stops_the_run_that_started_beside_its_check(folder: Path) -> None:

@@ -30,6 +30,7 @@ DATA_CODE = [
             "fingerprint.py",
             "identity.py",
             "locks.py",
+            "progress.py",
             "script.py",
         )
     ),
