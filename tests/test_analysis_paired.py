@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from tradeoff import published
 from tradeoff.analysis.cells import CELL, MEASURES, over_cells
 from tradeoff.analysis.paired import paired
-from tradeoff.artifacts.tables.paired_tests import tests_of
+from tradeoff.artifacts.tables.paired_tests import paired_rows
 from tradeoff.params.epsilon import parse_epsilon
 
 # Table 9: t and p of scheduled against fixed perturbations over 30 cells.
@@ -29,7 +29,7 @@ PROTOCOL = {
 
 @pytest.fixture(scope="module")
 def tests() -> pd.DataFrame:
-    rows = pd.DataFrame(tests_of(published.main_results(), ["rft_fix", "rft_sched"]))
+    rows = pd.DataFrame(paired_rows(published.main_results(), ["rft_fix", "rft_sched"]))
     return rows.set_index(["epsilon_g", "measure"])
 
 

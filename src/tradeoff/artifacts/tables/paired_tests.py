@@ -34,7 +34,7 @@ def make(results: Results) -> Table:
     if {"rft_fix", "rft_sched"} <= {run["objective_family"] for run in results.study["runs"]}:
         beside = [
             row | {"source": PUBLISHED}
-            for row in tests_of(published.main_results(), ["rft_fix", "rft_sched"])
+            for row in paired_rows(published.main_results(), ["rft_fix", "rft_sched"])
         ]
     data = pd.DataFrame([*tests, *beside])
     rows = [_cells(row) for row in [*tests, *beside]]
@@ -64,10 +64,10 @@ def make(results: Results) -> Table:
 def of_study(results: Results, ends: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield the tests of a study's robust objectives that share several cells. ends: its `cells.final_means`."""
     robust = [method.name for method in methods(results.study).values() if method.family != "standard"]
-    yield from (row for row in tests_of(ends, list(dict.fromkeys(robust))) if row["n"] > 1)
+    yield from (row for row in paired_rows(ends, list(dict.fromkeys(robust))) if row["n"] > 1)
 
 
-def tests_of(table: pd.DataFrame, names: list[str]) -> Iterator[dict[str, Any]]:
+def paired_rows(table: pd.DataFrame, names: list[str]) -> Iterator[dict[str, Any]]:
     """Yield a test for each ε_g, pair of its methods (later minus earlier) and measure, over cells that have both.
 
     table: one row per cell, ε_g and method, with the measures. Each has the fields of `paired.Paired`, and low and
