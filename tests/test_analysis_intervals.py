@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from tradeoff.analysis.frontier import tradeoff_auc
 from tradeoff.analysis.intervals import (
+    mean_interval,
     percentile_interval,
     resampled_shares,
     resamples,
@@ -84,3 +86,16 @@ def test_two_seeds_are_both_covered_with_what_samples_leave_open() -> None:
 
 def test_one_seed_leaves_the_sampling_interval_as_it_is() -> None:
     assert with_seeds(0.3, (0.2, 0.5), [0.3]) == (0.2, 0.5)
+
+
+@pytest.mark.parametrize(("n", "fewest"), [(2, 2), (3, 3), (8, 3)])
+def test_the_interval_of_a_mean_is_scipys_of_students_t(n: int, fewest: int) -> None:
+    values = np.random.default_rng(n).normal(0.4, 0.1, n)
+    found = ttest_1samp(values, 0).confidence_interval(0.9)
+    assert mean_interval(values, 0.9, fewest) == pytest.approx((found.low, found.high))
+
+
+def test_two_values_are_spanned_and_what_does_not_differ_has_no_interval() -> None:
+    assert mean_interval([0.3, 0.1]) == (0.1, 0.3)
+    for values in ([], [0.2], [0.2, 0.2, 0.2], [0.1 + 0.2, 0.3, 0.3], [0.1, np.nan, 0.3]):
+        assert np.isnan(mean_interval(values)).all()

@@ -150,6 +150,19 @@ def test_rise_and_fall_are_those_of_the_courses(root: Path) -> None:
     assert found["digits/lora/first_robust_accuracy"].value == row["first"]
 
 
+def test_what_has_no_interval_has_none_among_the_numbers(root: Path) -> None:
+    results = Results(root)
+    results.courses.loc[results.courses["strategy"] == "lora", ["fall", "fall_low", "fall_high"]] = (
+        0,
+        np.nan,
+        np.nan,
+    )
+    found = numbers(results)
+    assert found["digits/lora/fall"] == Number(0.0, "0.0")
+    assert found["digits/lora/fall_interval"] == Number(None, "")
+    assert found["threat"].value == "pgd, ε = 4/255"
+
+
 def test_pairs_that_differ_are_counted_over_all_panels_and_in_each(root: Path) -> None:
     found = numbers(Results(root))
     pairs = pd.read_csv(root / "tables" / "auc_differences.csv")

@@ -34,7 +34,8 @@ def over_corruptions(probes: pd.DataFrame, probe: str) -> pd.DataFrame:
 def by_corruption(probes: pd.DataFrame, probe: str) -> pd.DataFrame:
     """Return one row per panel, strategy and corruption at the last snapshot, severities and seeds averaged.
 
-    Columns: panel, family, strategy, variant, corruption, seeds, n; accuracy, low and high in [0, 1].
+    Columns: panel, family, strategy, variant, corruption, seeds, n; accuracy, low and high in [0, 1]. Severities are
+    averaged with their limits, then seeds are joined (`seeds.over_seeds`).
     """
     rows = _corrupted(probes, probe)
     last = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
@@ -57,7 +58,7 @@ def mean_corruption_error(accuracies: Sequence[float], reference: Sequence[float
 def mean_corruption_error_limits(own: pd.DataFrame, reference: pd.DataFrame) -> tuple[float, float]:
     """Return 95% limits of `mean_corruption_error`, no tighter than the truth; NaN where that is NaN.
 
-    own, reference: rows of `with_limits` of one model each, one per corruption, in the same order.
+    own, reference: rows of `by_corruption` of one model each, one per corruption, in the same order.
 
     # ASSUME: a model and its reference err independently (MOVER-R: Donner & Zou, Statistical Methods in Medical
     Research 2012), corruptions together. They are tested on the same images, so both make limits too wide.
@@ -74,18 +75,6 @@ def mean_corruption_error_limits(own: pd.DataFrame, reference: pd.DataFrame) -> 
     above, of_low = e_high * (2 * e - e_high), r_low * (2 * r - r_low)
     high = (e * r + np.sqrt(np.maximum((e * r) ** 2 - above * of_low, 0))) / of_low
     return float(low.mean()), float(high.mean())
-
-
-def with_limits(probes: pd.DataFrame, probe: str) -> pd.DataFrame:
-    """Return one row per panel, strategy and corruption at the last snapshot: accuracy, low and high.
-
-    Severities are averaged with their limits, then seeds are joined (`seeds.over_seeds`). Shares in [0, 1].
-    """
-    rows = _corrupted(probes, probe)
-    last = rows[rows["step"] == rows.groupby("run")["step"].transform("max")]
-    each = last.groupby([*RUN_COLUMNS, "threat"], sort=False, dropna=False)[list(CLEAN)].mean().reset_index()
-    keys = [*PANEL, "family", "strategy", "variant", "threat"]
-    return over_seeds(each, keys, [CLEAN]).rename(columns={"threat": "corruption"})
 
 
 def _corrupted(probes: pd.DataFrame, probe: str) -> pd.DataFrame:

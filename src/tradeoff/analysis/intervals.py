@@ -68,5 +68,28 @@ def with_seeds(
         return limits
     if len(values) < STUDENT_FROM:
         return float(values.min() - below), float(values.max() + above)
-    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = _student_half(values, confidence)
     return estimate - float(np.hypot(below, half)), estimate + float(np.hypot(above, half))
+
+
+def mean_interval(
+    values: ArrayLike, confidence: float = 0.95, fewest: int = STUDENT_FROM
+) -> tuple[float, float]:
+    """Return Student's limits of the mean of independent values, (n,), from their spread alone.
+
+    Of fewer than `fewest` values they just span these (see `with_seeds`). Beside a t-test fewest is 2, so that the
+    interval leaves out 0 where the test says so. NaN and NaN for a single value, where one is NaN, and where all agree:
+    that does not tell a spread.
+    """
+    array = np.asarray(values, dtype=float)
+    if len(array) < 2 or np.isnan(array).any() or np.ptp(array.round(12)) == 0:
+        return np.nan, np.nan
+    if len(array) < fewest:
+        return float(array.min()), float(array.max())
+    mean, half = float(array.mean()), _student_half(array, confidence)
+    return mean - half, mean + half
+
+
+def _student_half(values: Floats, confidence: float) -> float:
+    """How far the mean of values, (n,), may be off; n >= 2."""
+    return float(stdtrit(len(values) - 1, (1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(len(values)))

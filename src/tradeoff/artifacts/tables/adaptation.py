@@ -5,7 +5,7 @@ import pandas as pd
 
 from tradeoff.analysis.adaptation import adaptation, correlation, transfer
 from tradeoff.analysis.cells import CELL, METHOD_AND_FAMILY, finals
-from tradeoff.analysis.intervals import with_seeds
+from tradeoff.analysis.intervals import mean_interval
 from tradeoff.analysis.seeds import over_seeds
 from tradeoff.artifacts.comparisons import varied, words
 from tradeoff.artifacts.looks import method_look
@@ -78,12 +78,10 @@ def over_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _limits(runs: pd.DataFrame, name: str) -> tuple[float, float]:
-    values = runs[name].to_numpy()
-    bounded = name != "severity" and not runs["reached"].all()
-    # Seeds that agree do not tell a spread: epochs are whole, and standard fine-tuning is 0 by definition.
-    if len(values) < 2 or bounded or np.isnan(values).any() or np.ptp(values.round(12)) == 0:
+    if name != "severity" and not runs["reached"].all():
         return np.nan, np.nan
-    return with_seeds(values.mean(), (values.mean(), values.mean()), values)
+    # Seeds often agree: epochs are whole, and standard fine-tuning is 0 by definition.
+    return mean_interval(runs[name])
 
 
 def _onsets(block: pd.DataFrame) -> list[Cell]:

@@ -9,10 +9,10 @@ import pandas as pd
 from tradeoff.analysis.corruption_error import (
     CLEAN,
     CORRUPTED,
+    by_corruption,
     mean_corruption_error,
     mean_corruption_error_limits,
     over_corruptions,
-    with_limits,
 )
 from tradeoff.analysis.points import PANEL, snapshot_means
 from tradeoff.analysis.study_file import probes_of_kind
@@ -34,7 +34,7 @@ def make(results: Results) -> Table:
     probe = probes_of_kind(results.study, "corruption")[0]
     joined = snapshot_means(over_corruptions(results.probes, probe), [CLEAN, CORRUPTED])
     last = joined.loc[joined.groupby([*PANEL, "strategy"], sort=False)["step"].idxmax()]
-    accuracies = with_limits(results.probes, probe)
+    accuracies = by_corruption(results.probes, probe)
     reference = _reference(accuracies)
     errors = [_error(accuracies, row, reference) for row in last.to_dict("records")]
     data = last.assign(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tradeoff import published
 from tradeoff.analysis.cells import MEASURES, complete, final_means, over_cells
-from tradeoff.analysis.intervals import with_seeds
+from tradeoff.analysis.intervals import mean_interval
 from tradeoff.artifacts.comparisons import budgets_noted, methods_noted, varied, words
 from tradeoff.artifacts.looks import method_look
 from tradeoff.artifacts.overlays import prefixed, published_columns, published_of
@@ -58,11 +58,7 @@ def means(cells: pd.DataFrame) -> pd.DataFrame:
     """
     table = over_cells(cells, ["method"])
     for measure in MEASURES:
-        values = [cells.loc[cells["method"] == method, measure].to_numpy() for method in table["method"]]
-        limits = [
-            with_seeds(each.mean(), (each.mean(),) * 2, each) if np.ptp(each.round(12)) > 0 else (np.nan,) * 2
-            for each in values
-        ]
+        limits = [mean_interval(cells.loc[cells["method"] == method, measure]) for method in table["method"]]
         table[[f"{measure}_low", f"{measure}_high"]] = np.clip(np.array(limits).reshape(-1, 2), 0, 1)
     return table
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from tradeoff import published
 from tradeoff.analysis.cells import CELL, MEASURES, final_means
+from tradeoff.analysis.intervals import mean_interval
 from tradeoff.analysis.methods import methods
 from tradeoff.analysis.paired import paired
 from tradeoff.artifacts.looks import method_look
@@ -81,15 +81,8 @@ def paired_rows(table: pd.DataFrame, names: list[str]) -> Iterator[dict[str, Any
         for (second, first), measure in itertools.product(itertools.combinations(here, 2), MEASURES):
             values = wide[measure][first], wide[measure][second]
             about = {"epsilon_g": budget, "first": first, "second": second, "measure": measure}
-            yield about | vars(paired(*values)) | _limits((values[0] - values[1]).dropna())
-
-
-def _limits(differences: "pd.Series[float]") -> dict[str, float]:
-    n = len(differences)
-    if n < 2 or np.ptp(differences.round(12)) == 0:
-        return {"low": np.nan, "high": np.nan}
-    half = stdtrit(n - 1, 0.975) * differences.std(ddof=1) / np.sqrt(n)
-    return {"low": float(differences.mean() - half), "high": float(differences.mean() + half)}
+            low, high = mean_interval((values[0] - values[1]).dropna(), fewest=2)
+            yield about | vars(paired(*values)) | {"low": low, "high": high}
 
 
 def _erratum(beside: list[dict[str, Any]]) -> str:
