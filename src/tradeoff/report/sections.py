@@ -82,7 +82,10 @@ def uncertainty(results: Results) -> str:
             if settings["bootstrap"]
             else " Trade-off AUC has none here, since params ask for no bootstrap."
         )
-    return f"<p>{words} Strategies whose intervals overlap may well be equal.</p>"
+    return (
+        f"<p>{words} Intervals that overlap leave the order of two strategies open; the table of differences, in a"
+        " study of several, compares them on the same images.</p>"
+    )
 
 
 def tables(results: Results) -> str:
