@@ -278,6 +278,24 @@ def test_accuracy_is_stored_once_for_each_run(root: Path) -> None:
     assert len(data["curves"]) == 42 * len(data["measures"])
 
 
+def of_two_sizes(root: Path, shifted: int) -> Results:
+    """The study with so many images in its shifted test sets."""
+    results = Results(root)
+    probes = results.probes
+    elsewhere = (probes["probe"] == "shift") & (probes["test_set"] != probes["dataset"])
+    results.probes = probes.assign(n=probes["n"].mask(elsewhere, shifted))
+    return results
+
+
+def test_accuracy_and_robustness_to_a_shift_are_each_of_their_own_images(root: Path) -> None:
+    data = explorable(of_two_sizes(root, 77))
+    own = Results(root).probes["n"].iloc[0]
+    assert len(data["courses"]) == 42
+    assert {course["n"] for course in data["courses"]} == {own}
+    for curve in data["curves"]:
+        assert curve.get("robustness_n") == (77 if curve["measure"].startswith("shift ") else None)
+
+
 def test_every_run_says_what_it_cost(root: Path) -> None:
     for run in explorable(Results(root))["runs"]:
         # As tests/synthetic_results.py writes it: 60.5 s in two processes, and three probes of 12.25 s.
@@ -807,11 +825,28 @@ def test_nothing_is_wider_than_the_screen(browser: WebDriver, width: int) -> Non
               && one.left >= box.left - 1 && one.right <= box.right + 1);
         });
     """
-    for option in browser.find_elements(By.CSS_SELECTOR, "#measure option"):
-        choose(browser, "measure", str(option.get_attribute("value")))  # type: ignore[no-untyped-call]
-        titles = WebDriverWait(browser, 5).until(lambda _: browser.execute_script(inside))  # type: ignore[no-untyped-call]
-        assert len(titles) > 4
-        assert all(titles), option.get_attribute("value")  # type: ignore[no-untyped-call]
+    for axis in ("measure", "across"):  # upwards, then to the right
+        for option in browser.find_elements(By.CSS_SELECTOR, f"#{axis} option:enabled"):
+            choose(browser, axis, str(option.get_attribute("value")))  # type: ignore[no-untyped-call]
+            titles = WebDriverWait(browser, 5).until(lambda _: browser.execute_script(inside))  # type: ignore[no-untyped-call]
+            assert len(titles) > 4
+            assert all(titles), (axis, option.get_attribute("value"))  # type: ignore[no-untyped-call]
+
+
+def test_the_heading_says_how_many_images_each_measure_is_of(
+    chrome: WebDriver, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "two.html").write_text(page(of_two_sizes(root, 77)), encoding="utf-8")
+    chrome.get((tmp_path / "two.html").as_uri())
+    own = Results(root).probes["n"].iloc[0]
+    assert chrome.find_element(By.ID, "choice").text.endswith(f"n = {own} test images")
+    shifts = [
+        str(option.get_attribute("value"))  # type: ignore[no-untyped-call]
+        for option in chrome.find_elements(By.CSS_SELECTOR, "#measure option")
+        if option.get_attribute("value").startswith("shift ")  # type: ignore[no-untyped-call, union-attr]
+    ]
+    choose(chrome, "measure", shifts[0])
+    assert chrome.find_element(By.ID, "choice").text.endswith(f"n = {own} test images, robustness on 77")
 
 
 @pytest.fixture

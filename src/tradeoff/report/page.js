@@ -111,7 +111,7 @@
     at = null;
     element("snapshot").textContent = "";
     const counts = (key) => [...new Set(curves.map((curve) => curve[key]))].join(" or ");
-    const others = counts("of") === counts("n") ? "" : `, ${counts("of")} of the others`;
+    const others = counts("of") === counts("n") ? "" : `, robustness on ${counts("of")}`;
     element("choice").textContent = [...CHOICES.map((key) => element(key).selectedOptions[0].label), measure().label,
       curves.length ? `n = ${counts("n")} test images${others}` : "no run of this choice"].join(" · ");
     for (const curve of curves) curve.x = placed(curve);

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from tradeoff.analysis.points import under
-from tradeoff.analysis.study_file import threats
+from tradeoff.analysis.study_file import probe_label, threats
 from tradeoff.artifacts import FIGURES, TABLES, Entry, available, load, unavailable
 from tradeoff.artifacts.looks import look
 from tradeoff.artifacts.results import Results
@@ -54,7 +54,10 @@ def overview(results: Results) -> str:
             results.objective_labels[name] for name in dict.fromkeys(run["objective"] for run in runs)
         ),
         "Seeds": _seeds({run["seed"] for run in runs}),
-        "Probes": ", ".join(dict.fromkeys(probe for run in runs for probe in run["probes"])),
+        "Probes": "; ".join(
+            probe_label(results.study, name)
+            for name in dict.fromkeys(probe for run in runs for probe in run["probes"])
+        ),
         "Flags": _count(len(found), "warning", "warnings")
         if (found := results.flags.to_dict("records"))
         else "none",
