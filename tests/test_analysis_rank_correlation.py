@@ -1,6 +1,7 @@
 """Rank correlations over few datasets: beside scipy's permutation test, and beside printed tables."""
 
 import itertools
+import math
 
 import numpy as np
 import pandas as pd
@@ -44,9 +45,8 @@ def test_p_values_of_many_points_are_students() -> None:
 # Critical values of tables of Spearman's rho, two-sided 5%: the least with p below 5%, and the largest below that.
 @pytest.mark.parametrize(("n", "least"), [(6, 0.886), (7, 0.786), (8, 0.738)])
 def test_p_is_below_5_percent_from_the_tables_critical_value_on(n: int, least: float) -> None:
-    found = [
-        spearman(range(n), order) for order in itertools.islice(itertools.permutations(range(n)), 0, None, 7)
-    ]
+    orders = itertools.islice(itertools.permutations(range(n)), 0, None, math.factorial(n) // 400)
+    found = [spearman(range(n), order) for order in orders]
     assert all((p < 0.05) == (abs(rho) > least - 1e-3) for rho, p in found)
     assert any(p < 0.05 for _, p in found)
 

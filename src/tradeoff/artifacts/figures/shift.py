@@ -57,7 +57,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame]:
         draw_paths(axes, rows[rows["test_set"] == test_set], INSIDE, OUTSIDE)
         axes.set(xlim=(0, end_of(shown, INSIDE)), ylim=(0, end_of(shown, OUTSIDE)))
     style.key(fig, results.families)
-    style.note(fig, f"{about}; a line per run, with its last snapshot and 95% intervals; straight: equal")
+    style.note(fig, f"{about}; a line per run, with its last snapshot and 95% intervals; grey: equal")
     return fig, table
 
 

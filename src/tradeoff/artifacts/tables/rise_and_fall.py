@@ -32,7 +32,8 @@ def make(results: Results) -> Table:
         " at its peak and at the last one; how far it rose to the peak and fell from there, and by how much clean"
         f" accuracy changed from there to the end, in points with {confidence * 100:g}% intervals"
         f"{two_noted(shown['seeds'])}{counted(shown, 'samples')}."
-        " Each half of the test samples is measured at the peak of the other half, so that noise makes no peak."
+        " Each half of the test samples is measured at the peak of the other half, so that noise makes no peak;"
+        " a change without an interval is 0 for every sample, as a fall is from a peak at the last snapshot."
         f"{audit_note(results)}"
     )
     return Table(caption, [results.panel_title, "Strategy", *HEADER], rows, data, left=2)
